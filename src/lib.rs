@@ -1,0 +1,6 @@
+//! dynwf: one large code change as many small supervised ones.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod error;
+pub mod model;

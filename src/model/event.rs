@@ -1,0 +1,371 @@
+//! Facts: what happened in a workflow, in the past tense, in the order in which it was learned.
+//!
+//! A journal is a list of events and nothing else; [`super::state::RunState`] is what they add up to. Variants
+//! and fields are only ever added (new fields with a default), so that every journal that was ever written can
+//! be read.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::evidence::Evidence;
+use super::gate::{Binding, Gate};
+use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, UnitId};
+use super::op::{Op, OpOutcome};
+use super::packet::{Collected, Conflict, Merge};
+use super::plan::Plan;
+use super::unit::{Unit, UnitOutcome, Usage};
+
+/// A fact with its place and time in the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Its number, from 1, without gaps.
+    pub seq: u64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// The fact.
+    pub kind: EventKind,
+}
+
+/// A fact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "e")]
+pub enum EventKind {
+    /// The plan was fixed; the workflow begins.
+    PlanFrozen {
+        /// The plan.
+        plan: Box<Plan>,
+        /// The commit that the work starts from.
+        base: CommitId,
+        /// The branch that the result lands on.
+        target: RefName,
+        /// The repository's own id.
+        repository: String,
+    },
+    /// An amended plan took its place.
+    PlanAmended {
+        /// The plan.
+        plan: Box<Plan>,
+        /// What differs, a line each, for people.
+        changes: Vec<String>,
+        /// Who asked.
+        by: String,
+    },
+    /// A dynwf took the lock and began to work.
+    RunStarted {
+        /// The verb.
+        goal: String,
+        /// The version of dynwf.
+        version: String,
+        /// What keeps units in their place: `bubblewrap`, `landlock` or `none`.
+        sandbox: String,
+    },
+    /// It let go of the lock.
+    RunEnded {
+        /// With this exit code.
+        code: u8,
+    },
+    /// A unit is to be launched (it may not be yet).
+    UnitStarted {
+        /// The unit.
+        unit: Unit,
+    },
+    /// A unit's client named the conversation that later turns continue.
+    UnitNoted {
+        /// The unit.
+        unit: UnitId,
+        /// The client's session id.
+        session: String,
+    },
+    /// A unit ended.
+    UnitEnded {
+        /// The unit.
+        unit: UnitId,
+        /// How.
+        outcome: UnitOutcome,
+        /// How many milliseconds it ran.
+        millis: u64,
+        /// What its agent says it used.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+    },
+    /// An effect is to be performed; its id is this record's number.
+    OpBegan {
+        /// The effect.
+        op: Op,
+    },
+    /// An effect ended.
+    OpEnded {
+        /// Which.
+        op: OpId,
+        /// How.
+        outcome: OpOutcome,
+    },
+    /// A packet's work is a commit; no ref names it yet.
+    PacketCollected {
+        /// The packet.
+        packet: PacketId,
+        /// The work.
+        collected: Collected,
+    },
+    /// A packet changed nothing.
+    PacketEmptied {
+        /// The packet.
+        packet: PacketId,
+        /// What the collector left out or found odd, for people.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
+    },
+    /// A packet whose result is knowledge is done.
+    PacketFinished {
+        /// The packet.
+        packet: PacketId,
+    },
+    /// A packet cannot go on.
+    PacketFailed {
+        /// The packet.
+        packet: PacketId,
+        /// Why, in one line for people.
+        why: String,
+    },
+    /// A packet's next turn is due: a check failed and turns are left.
+    PacketTurned {
+        /// The packet.
+        packet: PacketId,
+        /// What its worker is told.
+        feedback: String,
+    },
+    /// A packet may be merged.
+    PacketAccepted {
+        /// The packet.
+        packet: PacketId,
+        /// `policy`, or the person who approved its gate.
+        by: String,
+    },
+    /// A packet's merge exists as objects; no ref names it yet.
+    PacketMerged {
+        /// The packet.
+        packet: PacketId,
+        /// The merge.
+        merge: Merge,
+    },
+    /// A packet cannot be merged by machine.
+    PacketConflicted {
+        /// The packet.
+        packet: PacketId,
+        /// The conflict.
+        conflict: Conflict,
+    },
+    /// A person resolved a conflict; the resolution is a merge commit, to be merged like a packet's tip.
+    ConflictResolved {
+        /// The packet.
+        packet: PacketId,
+        /// The resolution: its parents are the integration commit and the packet's tip.
+        commit: CommitId,
+        /// Who.
+        by: String,
+    },
+    /// A worker outside dynwf has taken a packet.
+    PacketClaimed {
+        /// The packet.
+        packet: PacketId,
+        /// Who.
+        by: String,
+    },
+    /// A worker outside dynwf has finished a packet.
+    PacketReturned {
+        /// The packet.
+        packet: PacketId,
+        /// Who.
+        by: String,
+        /// What it says about the result.
+        note: String,
+    },
+    /// A packet begins again from its base.
+    PacketRetried {
+        /// The packet.
+        packet: PacketId,
+        /// What its worker is told.
+        comment: String,
+    },
+    /// A packet was given up, waived or turned down.
+    PacketGivenUp {
+        /// The packet.
+        packet: PacketId,
+        /// How.
+        how: GivenUp,
+        /// Why, in one line for people.
+        why: String,
+    },
+    /// The target branch was seen at this commit.
+    TargetSeen {
+        /// The commit.
+        commit: CommitId,
+    },
+    /// The moved target was merged; no ref names the merge yet.
+    TargetMerged {
+        /// The merge.
+        merge: Merge,
+        /// The target's commit.
+        target: CommitId,
+    },
+    /// The moved target cannot be merged by machine.
+    TargetConflicted {
+        /// The conflict.
+        conflict: Conflict,
+    },
+    /// What a push would do was looked up at the remote.
+    PushAsked {
+        /// What an approval would be bound to.
+        binding: Binding,
+    },
+    /// A check said something about a tree.
+    EvidenceRecorded {
+        /// What.
+        evidence: Evidence,
+    },
+    /// A person is asked; a gate of the same id is replaced.
+    GateOpened {
+        /// The gate.
+        gate: Gate,
+    },
+    /// A person answered.
+    GateDecided {
+        /// The gate.
+        gate: GateId,
+        /// The answer.
+        answer: Answer,
+        /// The request that brought it.
+        request: RequestId,
+        /// Who.
+        by: String,
+        /// Whether a terminal was there to ask at.
+        attended: bool,
+        /// What they said about it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        why: String,
+    },
+    /// Nobody used an approval in time.
+    GateExpired {
+        /// The gate.
+        gate: GateId,
+    },
+    /// A request was taken.
+    RequestTaken {
+        /// Which.
+        request: RequestId,
+    },
+    /// A request was refused.
+    RequestRefused {
+        /// Which.
+        request: RequestId,
+        /// Why, in one line for people.
+        why: String,
+    },
+    /// A job could not do what it was asked for, and would not if asked again.
+    JobFailed {
+        /// The job, in words.
+        job: String,
+        /// The packet that it was for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        packet: Option<PacketId>,
+        /// Why, in one line for people.
+        why: String,
+    },
+    /// The workflow was archived.
+    Archived {
+        /// The recipe that was saved, if one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recipe: Option<String>,
+    },
+}
+
+/// An answer to a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Yes, until then.
+    Approved {
+        /// When the approval expires.
+        until: Timestamp,
+    },
+    /// No.
+    Denied,
+    /// The yes is taken back.
+    Revoked,
+}
+
+/// How a packet was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GivenUp {
+    /// Its units were stopped.
+    Cancelled,
+    /// The workflow can be complete without it.
+    Dropped,
+    /// Its work was turned down.
+    Rejected,
+}
+
+impl EventKind {
+    /// Returns the packet that the fact is about, if it is about one.
+    pub fn packet(&self) -> Option<&PacketId> {
+        match self {
+            Self::UnitStarted { unit } => unit.packet(),
+            Self::PacketCollected { packet, .. }
+            | Self::PacketEmptied { packet, .. }
+            | Self::PacketFinished { packet }
+            | Self::PacketFailed { packet, .. }
+            | Self::PacketTurned { packet, .. }
+            | Self::PacketAccepted { packet, .. }
+            | Self::PacketMerged { packet, .. }
+            | Self::PacketConflicted { packet, .. }
+            | Self::ConflictResolved { packet, .. }
+            | Self::PacketClaimed { packet, .. }
+            | Self::PacketReturned { packet, .. }
+            | Self::PacketRetried { packet, .. }
+            | Self::PacketGivenUp { packet, .. } => Some(packet),
+            Self::JobFailed { packet, .. } => packet.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Returns the fact's name, as it stands in the journal.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::PlanFrozen { .. } => "PlanFrozen",
+            Self::PlanAmended { .. } => "PlanAmended",
+            Self::RunStarted { .. } => "RunStarted",
+            Self::RunEnded { .. } => "RunEnded",
+            Self::UnitStarted { .. } => "UnitStarted",
+            Self::UnitNoted { .. } => "UnitNoted",
+            Self::UnitEnded { .. } => "UnitEnded",
+            Self::OpBegan { .. } => "OpBegan",
+            Self::OpEnded { .. } => "OpEnded",
+            Self::PacketCollected { .. } => "PacketCollected",
+            Self::PacketEmptied { .. } => "PacketEmptied",
+            Self::PacketFinished { .. } => "PacketFinished",
+            Self::PacketFailed { .. } => "PacketFailed",
+            Self::PacketTurned { .. } => "PacketTurned",
+            Self::PacketAccepted { .. } => "PacketAccepted",
+            Self::PacketMerged { .. } => "PacketMerged",
+            Self::PacketConflicted { .. } => "PacketConflicted",
+            Self::ConflictResolved { .. } => "ConflictResolved",
+            Self::PacketClaimed { .. } => "PacketClaimed",
+            Self::PacketReturned { .. } => "PacketReturned",
+            Self::PacketRetried { .. } => "PacketRetried",
+            Self::PacketGivenUp { .. } => "PacketGivenUp",
+            Self::TargetSeen { .. } => "TargetSeen",
+            Self::TargetMerged { .. } => "TargetMerged",
+            Self::TargetConflicted { .. } => "TargetConflicted",
+            Self::PushAsked { .. } => "PushAsked",
+            Self::EvidenceRecorded { .. } => "EvidenceRecorded",
+            Self::GateOpened { .. } => "GateOpened",
+            Self::GateDecided { .. } => "GateDecided",
+            Self::GateExpired { .. } => "GateExpired",
+            Self::RequestTaken { .. } => "RequestTaken",
+            Self::RequestRefused { .. } => "RequestRefused",
+            Self::JobFailed { .. } => "JobFailed",
+            Self::Archived { .. } => "Archived",
+        }
+    }
+}

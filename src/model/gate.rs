@@ -1,0 +1,249 @@
+//! Gates and what an approval is bound to.
+//!
+//! An approval is for one transition: it names the repository, the remote, each ref with its old and new
+//! value, the digest of the difference that was shown and the digest of the policy that asked. If any of them
+//! differs, it does not cover what is about to happen.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::id::{CommitId, GateId, PacketId, RefName};
+use super::op::RefUpdate;
+
+/// What a gate guards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GateKind {
+    /// The plan itself.
+    Plan,
+    /// The start of a packet.
+    Packet,
+    /// The merge of a packet.
+    Merge,
+    /// The merge of all packets.
+    Batch,
+    /// An unexplained risk.
+    Risk,
+    /// The move of the target branch.
+    Land,
+    /// A push.
+    Push,
+    /// A question of a script.
+    Named,
+}
+
+impl GateKind {
+    /// Returns the word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Packet => "packet",
+            Self::Merge => "merge",
+            Self::Batch => "batch",
+            Self::Risk => "risk",
+            Self::Land => "land",
+            Self::Push => "push",
+            Self::Named => "named",
+        }
+    }
+}
+
+/// What an approval is bound to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// The repository's own id.
+    pub repository: String,
+    /// The remote's name, for a push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+    /// The remote's address, for a push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The refs that move; empty where nothing moves (a packet's start).
+    pub updates: Vec<RefUpdate>,
+    /// Digest of the difference that was shown, in hexadecimal; empty where there is none.
+    pub diff: String,
+    /// Digest of the policy that asked, in hexadecimal.
+    pub policy: String,
+}
+
+impl Binding {
+    /// Names the first field in which two bindings differ, with both values, for people.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+        let id = |value: Option<&CommitId>| value.map_or("nothing", CommitId::short).to_owned();
+        if self.repository != other.repository {
+            return Some("the repository differs".to_owned());
+        }
+        for (what, a, b) in [
+            ("remote", &self.remote, &other.remote),
+            ("address", &self.url, &other.url),
+        ] {
+            if a != b {
+                return Some(format!("the {what} was {} and is {}", text(a), text(b)));
+            }
+        }
+        if self.updates.len() != other.updates.len() {
+            return Some(format!(
+                "{} refs were to move, now {}",
+                self.updates.len(),
+                other.updates.len()
+            ));
+        }
+        for (a, b) in self.updates.iter().zip(&other.updates) {
+            if a.name != b.name {
+                return Some(format!("the ref was {} and is {}", a.name, b.name));
+            }
+            if a.old != b.old {
+                return Some(format!(
+                    "the old value of {} was {} and is {}",
+                    a.name,
+                    id(a.old.as_ref()),
+                    id(b.old.as_ref())
+                ));
+            }
+            if a.new != b.new {
+                return Some(format!(
+                    "the new value of {} was {} and is {}",
+                    a.name,
+                    id(a.new.as_ref()),
+                    id(b.new.as_ref())
+                ));
+            }
+        }
+        if self.diff != other.diff {
+            return Some("the difference is another".to_owned());
+        }
+        if self.policy != other.policy {
+            return Some("the gate's policy was changed".to_owned());
+        }
+        None
+    }
+}
+
+/// A question to a person, and its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// What `dynwf approve` takes.
+    pub id: GateId,
+    /// What it guards.
+    pub kind: GateKind,
+    /// What an approval is bound to.
+    pub binding: Binding,
+    /// Why a person is asked, a line each.
+    pub why: Vec<String>,
+    /// The answer so far.
+    pub status: GateStatus,
+    /// When it was asked.
+    pub opened: Timestamp,
+    /// Who answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+}
+
+/// The state of a gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateStatus {
+    /// Nobody has answered.
+    Waiting,
+    /// A person said yes; good until then.
+    Approved {
+        /// When the approval expires.
+        until: Timestamp,
+    },
+    /// A person said no.
+    Denied,
+    /// The approval was spent.
+    Consumed {
+        /// The sequence number of the record that spent it. The same effect may go on with it after a crash;
+        /// no other may.
+        by: u64,
+    },
+    /// Nobody used the approval in time.
+    Expired,
+    /// A person took the approval back.
+    Revoked,
+}
+
+impl GateStatus {
+    /// Returns the word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Approved { .. } => "approved",
+            Self::Denied => "denied",
+            Self::Consumed { .. } => "consumed",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// Who answered a gate, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The person, as git names them (`user.name <user.email>`).
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Whether a terminal was there to ask at; if not, `--yes` was given.
+    pub attended: bool,
+    /// What they said about it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
+/// The move of the target branch, frozen when its gate opens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LandPlan {
+    /// The gate whose approval covers it.
+    pub gate: GateId,
+    /// What it does, exactly.
+    pub binding: Binding,
+    /// The packets that it brings, for messages.
+    pub packets: Vec<PacketId>,
+}
+
+/// A push, frozen when its gate opens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushPlan {
+    /// The gate whose approval covers it.
+    pub gate: GateId,
+    /// What it does, exactly; `binding.updates` are refs of the remote.
+    pub binding: Binding,
+}
+
+/// Something that moves refs and needs an approval of exactly that move.
+pub trait Transition {
+    /// The gate whose approval covers it.
+    fn gate(&self) -> &GateId;
+    /// What it does, exactly.
+    fn binding(&self) -> &Binding;
+}
+
+impl Transition for LandPlan {
+    fn gate(&self) -> &GateId {
+        &self.gate
+    }
+    fn binding(&self) -> &Binding {
+        &self.binding
+    }
+}
+
+impl Transition for PushPlan {
+    fn gate(&self) -> &GateId {
+        &self.gate
+    }
+    fn binding(&self) -> &Binding {
+        &self.binding
+    }
+}
+
+impl LandPlan {
+    /// Returns the target branch with its old and new value.
+    pub fn update(&self) -> Option<(&RefName, Option<&CommitId>, &CommitId)> {
+        let update = self.binding.updates.first()?;
+        Some((&update.name, update.old.as_ref(), update.new.as_ref()?))
+    }
+}

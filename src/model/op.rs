@@ -1,0 +1,118 @@
+//! Effects outside the journal: announced by `OpBegan`, answered by `OpEnded`, repeatable in between.
+
+use serde::{Deserialize, Serialize};
+
+use super::gate::{LandPlan, PushPlan};
+use super::id::{CommitId, PacketId, RefName};
+use super::packet::Workspace;
+use super::unit::WorkspaceName;
+
+/// One ref's move from a known value to another. `None` means that the ref does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefUpdate {
+    /// The full name.
+    pub name: RefName,
+    /// The value that it must have before.
+    pub old: Option<CommitId>,
+    /// The value that it has afterwards.
+    pub new: Option<CommitId>,
+}
+
+/// An effect. Performing one twice gives what performing it once gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// Create a branch (or move it back to the base) and a workspace on it. The integration workspace has no
+    /// branch: its HEAD is detached.
+    MakeWorkspace {
+        /// Whose.
+        workspace: WorkspaceName,
+        /// For which attempt.
+        attempt: u32,
+        /// The commit that it holds.
+        base: CommitId,
+        /// The directory.
+        path: String,
+        /// The refs that are moved first: the branch and the pin of the base.
+        refs: Vec<RefUpdate>,
+    },
+    /// Make the integration workspace hold this commit.
+    ResetWorkspace {
+        /// The workspace as it was made.
+        workspace: Workspace,
+        /// The commit.
+        to: CommitId,
+    },
+    /// Lay a packet's conflict out in the integration workspace, for a person.
+    OpenConflict {
+        /// The workspace as it was made.
+        workspace: Workspace,
+        /// The packet.
+        packet: PacketId,
+        /// The integration commit that it is merged onto.
+        onto: CommitId,
+        /// The packet's tip.
+        tip: CommitId,
+    },
+    /// Rescue what would be lost, then remove a workspace.
+    RemoveWorkspace {
+        /// Whose.
+        name: WorkspaceName,
+        /// The workspace as it was made.
+        workspace: Workspace,
+        /// The commit that its files are expected to hold: what differs is rescued.
+        holds: CommitId,
+    },
+    /// Move a packet's branch to its collected commit, pin the attempt's tip, and let the workspace's index
+    /// follow.
+    AdvancePacket {
+        /// The packet.
+        packet: PacketId,
+        /// The workspace as it was made, if it is still there.
+        workspace: Option<Workspace>,
+        /// The refs.
+        refs: Vec<RefUpdate>,
+    },
+    /// Move refs, all or none.
+    MoveRefs {
+        /// What for.
+        why: MoveWhy,
+        /// The refs.
+        refs: Vec<RefUpdate>,
+    },
+    /// Move the target branch.
+    Land(LandPlan),
+    /// Send refs to a remote.
+    Push(PushPlan),
+}
+
+/// What refs are moved for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MoveWhy {
+    /// The integration branch is created.
+    Begin,
+    /// A packet is integrated.
+    Integrate(PacketId),
+    /// The target moved and was merged into the integration branch.
+    FollowTarget,
+    /// The workflow's branches become plain refs.
+    Archive,
+}
+
+/// How an effect ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OpOutcome {
+    /// Done.
+    Done,
+    /// The workspace exists.
+    Made(Workspace),
+    /// The workspace is gone; what would have been lost is on this ref.
+    Removed {
+        /// The rescue ref, if there was anything to rescue.
+        rescued: Option<RefName>,
+    },
+    /// Not done, and nothing was changed.
+    Refused(String),
+}

@@ -1,0 +1,119 @@
+//! What is known about a packet's result: the commit that was collected, what is risky about it, what it
+//! conflicts with.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{CommitId, PacketId, TreeId};
+use super::path::RepoPath;
+
+/// A workspace that exists on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workspace {
+    /// The directory.
+    pub path: String,
+    /// Its administrative folder, `<common>/worktrees/<name>`.
+    pub admin: String,
+    /// The device of the directory that was made: removal checks it.
+    pub device: u64,
+    /// The inode of the directory that was made: removal checks it.
+    pub inode: u64,
+}
+
+/// A packet's work as one commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collected {
+    /// The commit that the packet started from.
+    pub base: CommitId,
+    /// The commit that holds its work.
+    pub tip: CommitId,
+    /// The tree of that commit.
+    pub tree: TreeId,
+    /// What is risky about the change, as facts.
+    pub facts: RiskFacts,
+    /// What the collector left out or found odd, for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// Facts about a change that the gate's policy judges. Taken from raw tree differences and blob contents,
+/// never from attributes or numstat, which the change itself could influence.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RiskFacts {
+    /// Changed paths in all.
+    pub files: u32,
+    /// Added lines in text files.
+    pub additions: u32,
+    /// Removed lines in text files.
+    pub deletions: u32,
+    /// SHA-256 of the raw difference (`diff-tree -r --raw -z --no-renames`), in hexadecimal.
+    pub digest: String,
+    /// Changed paths outside the packet's scope.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<RepoPath>,
+    /// Deleted paths.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deleted: Vec<RepoPath>,
+    /// All changed paths, at most [`RiskFacts::MAX_PATHS`]; `files` is the true count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<RepoPath>,
+    /// Files with a NUL byte.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub binaries: Vec<RepoPath>,
+    /// Files above 1 MiB, with their sizes in bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub large: Vec<(RepoPath, u64)>,
+    /// New or changed symbolic links, with their targets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub symlinks: Vec<(RepoPath, String)>,
+    /// New or changed submodule entries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gitlinks: Vec<RepoPath>,
+    /// Files that became executable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub executables: Vec<RepoPath>,
+    /// Added lines that look like a secret: the path and what it looks like, never the secret.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<(RepoPath, String)>,
+    /// Names that are dangerous or confusable: control characters, a case twin, longer than 240 bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub odd_names: Vec<RepoPath>,
+}
+
+impl RiskFacts {
+    /// How many paths are kept by name.
+    pub const MAX_PATHS: usize = 2000;
+}
+
+/// A merge that could not be made by machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// The integration commit that the packet was to be merged onto.
+    pub onto: CommitId,
+    /// The packets, already merged, that changed the same paths.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<PacketId>,
+    /// What conflicts, and how.
+    pub files: Vec<ConflictFile>,
+}
+
+/// One path of a conflict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConflictFile {
+    /// The path.
+    pub path: RepoPath,
+    /// How git calls it: `contents`, `modify/delete`, `add/add`, `rename/rename`, ….
+    pub kind: String,
+}
+
+/// A packet's merge onto the integration branch: made, and perhaps not yet on the branch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merge {
+    /// The integration commit that it was made onto.
+    pub onto: CommitId,
+    /// The commit to which the integration branch moves.
+    pub commit: CommitId,
+    /// Its tree.
+    pub tree: TreeId,
+    /// Which engine made it: `tree` or `git`; `person` where a conflict was resolved by hand.
+    pub road: String,
+}

@@ -1,0 +1,292 @@
+//! The state of a workflow: what its events add up to.
+//!
+//! [`RunState::apply`] is the only way in which it changes, live and on resume alike. `apply` is total: it
+//! accepts any event in any state without a panic (a journal may come from an older or newer dynwf), and it
+//! decides nothing: what should follow is for `runner::rules`. Everything that can be derived is a method
+//! (`query.rs`), not a field.
+
+mod apply;
+mod query;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::evidence::Evidence;
+use super::gate::{Binding, Gate};
+use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, Slug, TreeId, UnitId};
+use super::op::Op;
+use super::packet::{Collected, Conflict, Merge, Workspace};
+use super::plan::Plan;
+use super::unit::{Unit, UnitOutcome, Usage};
+
+/// The state of one workflow.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunState {
+    /// The workflow's name.
+    pub slug: Slug,
+    /// The number of the last event.
+    pub seq: u64,
+    /// The time of the last event.
+    pub at: Option<Timestamp>,
+    /// What was fixed at the split; nothing else happens before.
+    pub frozen: Option<Frozen>,
+    /// Every packet of the plan.
+    pub packets: BTreeMap<PacketId, PacketState>,
+    /// Units that were started and have not ended.
+    pub units: BTreeMap<UnitId, LiveUnit>,
+    /// The number of the last unit.
+    pub last_unit: UnitId,
+    /// Effects that were begun and have not ended.
+    pub ops: BTreeMap<OpId, OpenOp>,
+    /// Why effects were refused, the last one of each workspace or ref first in line for a person.
+    pub refusals: Vec<Refusal>,
+    /// The integration branch, once it exists.
+    pub integration: Option<Integration>,
+    /// What checks said, the newest last.
+    pub evidence: Vec<Evidence>,
+    /// Every gate that was opened.
+    pub gates: BTreeMap<GateId, Gate>,
+    /// Requests that were answered.
+    pub requests: BTreeMap<RequestId, Option<String>>,
+    /// Where the target branch was last seen.
+    pub target_seen: Option<CommitId>,
+    /// A push that was asked for and looked up.
+    pub push_asked: Option<Binding>,
+    /// The last commit that was landed.
+    pub landed: Option<CommitId>,
+    /// The pushes that were made.
+    pub pushed: Vec<Binding>,
+    /// What agents and units used.
+    pub spent: Spent,
+    /// What keeps units in their place, as the last run said.
+    pub sandbox: String,
+    /// Whether a run began and did not say that it ended.
+    pub open_run: bool,
+    /// A person asked to wind down, in this run.
+    pub stop_asked: bool,
+    /// The workflow was archived.
+    pub archived: bool,
+}
+
+/// What was fixed when the plan was split.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frozen {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The commit that the work starts from.
+    pub base: CommitId,
+    /// The branch that the result lands on.
+    pub target: RefName,
+    /// The repository's own id.
+    pub repository: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A unit that has not ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveUnit {
+    /// The unit.
+    pub unit: Unit,
+    /// When it was announced.
+    pub since: Timestamp,
+    /// Whether it is to be stopped.
+    pub stopping: bool,
+}
+
+/// An effect that has not ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenOp {
+    /// The effect.
+    pub op: Op,
+    /// When it was announced: commits that it makes carry this time.
+    pub since: Timestamp,
+}
+
+/// An effect that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was refused.
+    pub op: Op,
+    /// Why.
+    pub why: String,
+}
+
+/// The integration branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Integration {
+    /// Its commit.
+    pub commit: CommitId,
+    /// That commit's tree; none while nothing was merged.
+    pub tree: Option<TreeId>,
+    /// The target's commit that it contains.
+    pub target: CommitId,
+    /// The packets merged, in order.
+    pub merged: Vec<PacketId>,
+    /// The workspace in which it is checked.
+    pub workspace: Option<Workspace>,
+    /// The commit that the workspace holds.
+    pub holds: Option<CommitId>,
+    /// How many setup commands ran in the workspace.
+    pub set_up: u32,
+    /// The packet whose conflict is laid out in the workspace.
+    pub resolving: Option<PacketId>,
+    /// A moved target's merge that no ref names yet.
+    pub following: Option<(Merge, CommitId)>,
+    /// Why the moved target cannot be merged.
+    pub conflict: Option<Conflict>,
+    /// Why the integrated tree cannot be checked (a setup command failed, for example).
+    pub broken: Option<String>,
+}
+
+/// How far a packet has come. The words that people read are derived from it: [`RunState::status_of`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stage {
+    /// Nothing was started (for this attempt).
+    #[default]
+    Planned,
+    /// The workspace is there.
+    Prepared,
+    /// The worker is at it.
+    Working,
+    /// The worker has ended; its files are to be collected.
+    Returned,
+    /// Its work is a commit.
+    Collected,
+    /// It may be merged.
+    Accepted,
+    /// It is merged.
+    Integrated,
+    /// It changed nothing.
+    NoChange,
+    /// Research is done.
+    Done,
+    /// It failed.
+    Failed,
+    /// It cannot be merged by machine.
+    Conflicted,
+    /// It was turned down.
+    Rejected,
+    /// It was given up or waived.
+    Cancelled,
+}
+
+/// The state of one packet.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PacketState {
+    /// How far it has come.
+    pub stage: Stage,
+    /// Why it is where it is, for people.
+    pub reason: Option<String>,
+    /// The number of the current or last attempt; 0 before the first.
+    pub attempt: u32,
+    /// The turn of the attempt; 0 before the first.
+    pub turn: u32,
+    /// The commit that the attempt started from.
+    pub base: Option<CommitId>,
+    /// The value of its branch.
+    pub branch: Option<CommitId>,
+    /// Its workspace.
+    pub workspace: Option<Workspace>,
+    /// How many setup commands ran in the workspace.
+    pub set_up: u32,
+    /// How the last turn ended; none for work outside dynwf.
+    pub outcome: Option<UnitOutcome>,
+    /// The client's session, for later turns.
+    pub session: Option<String>,
+    /// Its work.
+    pub collected: Option<Collected>,
+    /// Who accepted it.
+    pub accepted_by: Option<String>,
+    /// Its merge.
+    pub merge: Option<Merge>,
+    /// What it conflicts with.
+    pub conflict: Option<Conflict>,
+    /// A person's resolution of the conflict.
+    pub resolution: Option<CommitId>,
+    /// The worker outside dynwf who took it.
+    pub claimed_by: Option<String>,
+    /// What the worker is told beside the packet's own text: failing checks, comments.
+    pub feedback: Vec<String>,
+    /// What the worker outside dynwf, or the collector, said.
+    pub notes: Vec<String>,
+    /// When the first unit of the attempt started.
+    pub began: Option<Timestamp>,
+    /// When it came to its present stage.
+    pub since: Option<Timestamp>,
+    /// What it used.
+    pub spent: Spent,
+}
+
+/// What was used.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Spent {
+    /// Milliseconds of units' time.
+    pub millis: u64,
+    /// Tokens, as far as clients report them.
+    pub tokens: u64,
+    /// US dollars, as far as clients report them.
+    pub dollars: f64,
+}
+
+impl Spent {
+    fn add(&mut self, millis: u64, usage: Option<&Usage>) {
+        self.millis = self.millis.saturating_add(millis);
+        if let Some(usage) = usage {
+            self.tokens = self.tokens.saturating_add(usage.tokens());
+            self.dollars += usage.dollars.unwrap_or(0.0);
+        }
+    }
+}
+
+impl RunState {
+    /// The state of a workflow without events.
+    pub fn new(slug: Slug) -> Self {
+        Self {
+            slug,
+            seq: 0,
+            at: None,
+            frozen: None,
+            packets: BTreeMap::new(),
+            units: BTreeMap::new(),
+            last_unit: UnitId(0),
+            ops: BTreeMap::new(),
+            refusals: Vec::new(),
+            integration: None,
+            evidence: Vec::new(),
+            gates: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            target_seen: None,
+            push_asked: None,
+            landed: None,
+            pushed: Vec::new(),
+            spent: Spent::default(),
+            sandbox: String::new(),
+            open_run: false,
+            stop_asked: false,
+            archived: false,
+        }
+    }
+
+    /// The packets of the plan, in its order.
+    pub fn in_plan_order(&self) -> impl Iterator<Item = (&PacketId, &PacketState)> {
+        self.frozen.iter().flat_map(|frozen| {
+            frozen
+                .plan
+                .packets
+                .iter()
+                .filter_map(|packet| Some((&packet.id, self.packets.get(&packet.id)?)))
+        })
+    }
+
+    /// The ids of all packets whose work is on the integration branch.
+    pub fn integrated(&self) -> BTreeSet<&PacketId> {
+        self.integration
+            .iter()
+            .flat_map(|integration| &integration.merged)
+            .collect()
+    }
+}

@@ -1,0 +1,292 @@
+//! What can be derived from the state.
+
+use super::{PacketState, RunState, Stage};
+use crate::model::evidence::Evidence;
+use crate::model::gate::{Gate, GateStatus};
+use crate::model::id::{GateId, PacketId, TreeId};
+use crate::model::plan::{Check, Packet};
+use crate::model::status::{PacketStatus, WorkflowStatus};
+use crate::model::unit::{Unit, WorkspaceName};
+
+impl RunState {
+    /// Returns the packet as the plan states it.
+    pub fn planned(&self, id: &PacketId) -> Option<&Packet> {
+        self.frozen.as_ref()?.plan.packet(id)
+    }
+
+    /// Returns the word for a packet's state.
+    pub fn status_of(&self, id: &PacketId) -> PacketStatus {
+        let Some(packet) = self.packets.get(id) else {
+            return PacketStatus::Planned;
+        };
+        match packet.stage {
+            Stage::Planned => PacketStatus::Planned,
+            Stage::Prepared if self.works_in(&WorkspaceName::Packet(id.clone())) => {
+                PacketStatus::Running
+            }
+            Stage::Prepared if self.waits_at(&GateId::packet(id)) => PacketStatus::Waiting,
+            Stage::Prepared => PacketStatus::Ready,
+            Stage::Working | Stage::Returned => PacketStatus::Running,
+            Stage::Collected if self.waits_at(&GateId::merge(id)) => PacketStatus::Waiting,
+            Stage::Collected if self.checks_passed(id) => PacketStatus::Checked,
+            Stage::Collected => PacketStatus::Collected,
+            Stage::Accepted => PacketStatus::Accepted,
+            Stage::Integrated => PacketStatus::Integrated,
+            Stage::NoChange => PacketStatus::NoChange,
+            Stage::Done => PacketStatus::Done,
+            Stage::Failed => PacketStatus::Failed,
+            Stage::Conflicted => PacketStatus::Conflicted,
+            Stage::Rejected => PacketStatus::Rejected,
+            Stage::Cancelled => PacketStatus::Cancelled,
+        }
+    }
+
+    /// Returns why a packet is where it is, for people: what was recorded, or what it waits for.
+    pub fn reason_of(&self, id: &PacketId) -> Option<String> {
+        let packet = self.packets.get(id)?;
+        if packet.reason.is_some() || packet.stage.is_settled() && packet.stage != Stage::Conflicted
+        {
+            return packet.reason.clone();
+        }
+        match packet.stage {
+            Stage::Planned => self.what_it_needs(id),
+            Stage::Conflicted => packet.conflict.as_ref().map(|conflict| {
+                let with: Vec<&str> = conflict.with.iter().map(PacketId::as_str).collect();
+                let paths: Vec<String> = conflict
+                    .files
+                    .iter()
+                    .map(|file| file.path.to_string())
+                    .collect();
+                if with.is_empty() {
+                    format!("in {}", paths.join(", "))
+                } else {
+                    format!("with {} in {}", with.join(", "), paths.join(", "))
+                }
+            }),
+            Stage::Prepared if self.planned(id).is_some_and(Packet::is_parent_work) => {
+                Some(match &packet.claimed_by {
+                    Some(by) => format!("taken by {by}: dynwf packet done {} {id}", self.slug),
+                    None => format!("yours: dynwf packet next {}", self.slug),
+                })
+            }
+            Stage::Prepared | Stage::Collected => self
+                .gates
+                .get(&GateId::packet(id))
+                .filter(|_| packet.stage == Stage::Prepared)
+                .or_else(|| self.gates.get(&GateId::merge(id)))
+                .filter(|gate| gate.status == GateStatus::Waiting)
+                .map(|gate| gate.why.join("; ")),
+            _ => None,
+        }
+    }
+
+    /// Returns which of the packets that it needs are not there yet, and why they will not come, for people.
+    pub fn what_it_needs(&self, id: &PacketId) -> Option<String> {
+        let needs: Vec<String> = self
+            .planned(id)?
+            .after
+            .iter()
+            .filter(|&need| !self.gives_its_result(need))
+            .map(|need| {
+                let status = self.status_of(need);
+                if status.is_settled() {
+                    format!("{need} (which is {})", status.word())
+                } else {
+                    need.to_string()
+                }
+            })
+            .collect();
+        (!needs.is_empty()).then(|| format!("needs {}", needs.join(", ")))
+    }
+
+    /// Whether what a packet was to give is there: integrated, nothing, knowledge, or waived.
+    pub fn gives_its_result(&self, id: &PacketId) -> bool {
+        self.status_of(id).is_good()
+    }
+
+    /// Whether a gate waits for an answer.
+    pub fn waits_at(&self, gate: &GateId) -> bool {
+        self.gates
+            .get(gate)
+            .is_some_and(|gate| gate.status == GateStatus::Waiting)
+    }
+
+    /// The gates that wait for an answer.
+    pub fn waiting_gates(&self) -> impl Iterator<Item = &Gate> {
+        self.gates
+            .values()
+            .filter(|gate| gate.status == GateStatus::Waiting)
+    }
+
+    /// The units that run in a workspace.
+    pub fn units_in<'a>(&'a self, workspace: &'a WorkspaceName) -> impl Iterator<Item = &'a Unit> {
+        self.units
+            .values()
+            .map(|live| &live.unit)
+            .filter(move |unit| &unit.workspace == workspace)
+    }
+
+    /// Whether a unit runs in a workspace.
+    pub fn works_in(&self, workspace: &WorkspaceName) -> bool {
+        self.units_in(workspace).next().is_some()
+    }
+
+    /// Returns what this command last said about this tree. A result that was cut short says nothing.
+    pub fn evidence_for(&self, check: &Check, tree: &TreeId) -> Option<&Evidence> {
+        self.evidence.iter().rev().find(|evidence| {
+            evidence.run == check.run
+                && &evidence.tree == tree
+                && !evidence.outcome.is_interruption()
+        })
+    }
+
+    /// The checks of a packet that have said nothing yet about its present work.
+    pub fn checks_to_run(&self, id: &PacketId) -> Vec<Check> {
+        self.packet_checks(id)
+            .into_iter()
+            .filter(|(_, evidence)| evidence.is_none())
+            .map(|(check, _)| check)
+            .collect()
+    }
+
+    /// The checks of a packet, each with what it said about the packet's present work.
+    pub fn packet_checks(&self, id: &PacketId) -> Vec<(Check, Option<&Evidence>)> {
+        let (Some(frozen), Some(packet)) = (&self.frozen, self.planned(id)) else {
+            return Vec::new();
+        };
+        let tree = self
+            .packets
+            .get(id)
+            .and_then(|packet| packet.collected.as_ref())
+            .map(|collected| &collected.tree);
+        frozen
+            .plan
+            .checks_of(packet)
+            .into_iter()
+            .map(|check| {
+                let evidence = tree.and_then(|tree| self.evidence_for(&check, tree));
+                (check, evidence)
+            })
+            .collect()
+    }
+
+    /// Whether every check of a packet passed on its present work.
+    pub fn checks_passed(&self, id: &PacketId) -> bool {
+        self.packet_checks(id)
+            .iter()
+            .all(|(_, evidence)| evidence.is_some_and(Evidence::passed))
+    }
+
+    /// The checks of the integrated tree, each with what it said about that tree.
+    pub fn integrated_checks(&self) -> Vec<(Check, Option<&Evidence>)> {
+        let Some(frozen) = &self.frozen else {
+            return Vec::new();
+        };
+        let tree = self
+            .integration
+            .as_ref()
+            .and_then(|integration| integration.tree.as_ref());
+        frozen
+            .plan
+            .integrated_checks()
+            .map(|check| {
+                let evidence = tree.and_then(|tree| self.evidence_for(check, tree));
+                (check.clone(), evidence)
+            })
+            .collect()
+    }
+
+    /// Whether every check passed on the integrated tree (true where nothing was integrated).
+    pub fn is_verified(&self) -> bool {
+        let integrated = self
+            .integration
+            .as_ref()
+            .is_some_and(|integration| integration.tree.is_some());
+        !integrated
+            || self
+                .integrated_checks()
+                .iter()
+                .all(|(_, evidence)| evidence.is_some_and(Evidence::passed))
+    }
+
+    /// Whether a check failed on the integrated tree, or the tree could not be checked.
+    pub fn verification_failed(&self) -> bool {
+        self.integration
+            .as_ref()
+            .is_some_and(|integration| integration.broken.is_some())
+            || self
+                .integrated_checks()
+                .iter()
+                .any(|(_, evidence)| evidence.is_some_and(|evidence| !evidence.passed()))
+    }
+
+    /// Whether something about a packet can go on without a person.
+    pub fn is_active(&self, id: &PacketId) -> bool {
+        let status = self.status_of(id);
+        if status.is_settled() || status == PacketStatus::Waiting {
+            return false;
+        }
+        match status {
+            PacketStatus::Ready => !self.planned(id).is_some_and(Packet::is_parent_work),
+            PacketStatus::Planned => self.planned(id).is_some_and(|packet| {
+                packet
+                    .after
+                    .iter()
+                    .all(|need| self.gives_its_result(need) || self.is_active(need))
+            }),
+            _ => true,
+        }
+    }
+
+    /// Returns the word for the workflow's state.
+    pub fn workflow_status(&self) -> WorkflowStatus {
+        if self.frozen.is_none() {
+            return WorkflowStatus::Planned;
+        }
+        let statuses: Vec<PacketStatus> =
+            self.packets.keys().map(|id| self.status_of(id)).collect();
+        let going = !self.units.is_empty() || !self.ops.is_empty();
+        if self.open_run && going {
+            return WorkflowStatus::Running;
+        }
+        if self.waiting_gates().next().is_some() {
+            return WorkflowStatus::Waiting;
+        }
+        if statuses.contains(&PacketStatus::Conflicted)
+            || self.verification_failed()
+            || self
+                .integration
+                .as_ref()
+                .is_some_and(|integration| integration.conflict.is_some())
+        {
+            return WorkflowStatus::Blocked;
+        }
+        if statuses.iter().all(|status| status.is_good()) {
+            return WorkflowStatus::Complete;
+        }
+        if self.packets.keys().any(|id| self.is_active(id)) {
+            return if self.last_unit.0 == 0 && !self.open_run {
+                WorkflowStatus::Planned
+            } else {
+                WorkflowStatus::Running
+            };
+        }
+        let person = self.in_plan_order().any(|(id, packet)| {
+            packet.stage == Stage::Prepared && self.status_of(id) == PacketStatus::Ready
+        });
+        if person {
+            WorkflowStatus::Blocked
+        } else {
+            WorkflowStatus::Failed
+        }
+    }
+
+    /// The packets that a worker outside dynwf could take, in plan order.
+    pub fn parent_work(&self) -> impl Iterator<Item = (&PacketId, &PacketState)> {
+        self.in_plan_order().filter(|(id, packet)| {
+            packet.stage == Stage::Prepared
+                && self.status_of(id) == PacketStatus::Ready
+                && self.planned(id).is_some_and(Packet::is_parent_work)
+        })
+    }
+}
