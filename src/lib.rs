@@ -3,4 +3,6 @@
 #![warn(missing_docs)]
 
 pub mod error;
+pub mod fault;
 pub mod model;
+pub mod process;
