@@ -155,3 +155,35 @@ fn not_recorded(error: &io::Error, path: &Path) -> anyhow::Error {
     .hint("mend what keeps the file from growing (a full disk?), then run the same command again: nothing is lost")
     .into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_an_error_nothing_more_is_recorded_until_it_is_opened_anew() {
+        let dir = tempfile::TempDir::new().expect("a temporary folder");
+        let store = Store::new(dir.path());
+        let slug: Slug = "refactor".parse().expect("a slug");
+        let fact = || vec![EventKind::RunEnded { code: 0 }];
+        let now = Timestamp::UNIX_EPOCH;
+        let (mut journal, _) = Journal::open(&store, &slug).expect("opens");
+        journal.append(fact(), now).expect("appends");
+        let full = OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .expect("is on every Linux");
+        let good = std::mem::replace(&mut journal.file, full);
+        let error = journal.append(fact(), now).expect_err("the disk is full");
+        assert!(crate::error::hint_of(&error).is_some_and(|hint| hint.contains("nothing is lost")));
+        journal.file = good;
+        let error = journal
+            .append(fact(), now)
+            .expect_err("is not to be trusted any more");
+        assert!(error.to_string().contains("takes nothing more"), "{error}");
+        drop(journal);
+        let (mut journal, state) = Journal::open(&store, &slug).expect("opens again");
+        assert_eq!(state.seq, 1);
+        assert_eq!(journal.append(fact(), now).expect("appends")[0].seq, 2);
+    }
+}
