@@ -4,5 +4,6 @@
 
 pub mod error;
 pub mod fault;
+pub mod journal;
 pub mod model;
 pub mod process;
