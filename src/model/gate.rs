@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::id::{CommitId, GateId, PacketId, RefName};
-use super::op::RefUpdate;
+use super::reference::RefUpdate;
 
 /// What a gate guards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
