@@ -5,6 +5,7 @@
 pub mod agent;
 pub mod error;
 pub mod fault;
+pub mod git;
 pub mod journal;
 pub mod model;
 pub mod process;
