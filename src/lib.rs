@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 pub mod agent;
+pub mod config;
 pub mod error;
 pub mod fault;
 pub mod git;

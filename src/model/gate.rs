@@ -5,6 +5,7 @@
 //! differs, it does not cover what is about to happen.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::id::{CommitId, GateId, PacketId, RefName};
@@ -150,7 +151,7 @@ pub struct Policy {
 }
 
 /// Which plain `git push` needs an approval.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PushWatch {
     /// One that sends commits which dynwf made.
