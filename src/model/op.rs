@@ -7,16 +7,7 @@ use super::id::{CommitId, PacketId, RefName};
 use super::packet::Workspace;
 use super::unit::WorkspaceName;
 
-/// One ref's move from a known value to another. `None` means that the ref does not exist.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RefUpdate {
-    /// The full name.
-    pub name: RefName,
-    /// The value that it must have before.
-    pub old: Option<CommitId>,
-    /// The value that it has afterwards.
-    pub new: Option<CommitId>,
-}
+pub use super::reference::RefUpdate;
 
 /// An effect. Performing one twice gives what performing it once gives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

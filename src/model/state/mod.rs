@@ -6,6 +6,8 @@
 //! (`query.rs`), not a field.
 
 mod apply;
+mod apply_op;
+mod apply_packet;
 mod query;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +20,7 @@ use super::evidence::Evidence;
 use super::gate::{Binding, Gate};
 use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, Slug, TreeId, UnitId};
 use super::op::Op;
-use super::packet::{Collected, Conflict, Merge, Workspace};
+use super::packet::{Collected, Conflict, Merge, Weight, Workspace};
 use super::plan::Plan;
 use super::unit::{Unit, UnitOutcome, Usage};
 
@@ -78,6 +80,8 @@ pub struct Frozen {
     pub plan: Arc<Plan>,
     /// The commit that the work starts from.
     pub base: CommitId,
+    /// The tree of that commit.
+    pub tree: TreeId,
     /// The branch that the result lands on.
     pub target: RefName,
     /// The repository's own id.
@@ -120,8 +124,8 @@ pub struct Refusal {
 pub struct Integration {
     /// Its commit.
     pub commit: CommitId,
-    /// That commit's tree; none while nothing was merged.
-    pub tree: Option<TreeId>,
+    /// That commit's tree.
+    pub tree: TreeId,
     /// The target's commit that it contains.
     pub target: CommitId,
     /// The packets merged, in order.
@@ -136,6 +140,8 @@ pub struct Integration {
     pub resolving: Option<PacketId>,
     /// A moved target's merge that no ref names yet.
     pub following: Option<(Merge, CommitId)>,
+    /// What landing it would change, when it was last looked at.
+    pub weight: Option<Weight>,
     /// Why the moved target cannot be merged.
     pub conflict: Option<Conflict>,
     /// Why the integrated tree cannot be checked (a setup command failed, for example).
@@ -195,6 +201,8 @@ pub struct PacketState {
     pub set_up: u32,
     /// How the last turn ended; none for work outside dynwf.
     pub outcome: Option<UnitOutcome>,
+    /// What went wrong in the last turn although its process ended well.
+    pub complaint: Option<String>,
     /// The client's session, for later turns.
     pub session: Option<String>,
     /// Its work.

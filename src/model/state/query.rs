@@ -185,7 +185,7 @@ impl RunState {
         let tree = self
             .integration
             .as_ref()
-            .and_then(|integration| integration.tree.as_ref());
+            .map(|integration| &integration.tree);
         frozen
             .plan
             .integrated_checks()
@@ -201,7 +201,7 @@ impl RunState {
         let integrated = self
             .integration
             .as_ref()
-            .is_some_and(|integration| integration.tree.is_some());
+            .is_some_and(|integration| !integration.merged.is_empty());
         !integrated
             || self
                 .integrated_checks()
