@@ -13,6 +13,7 @@ use super::stream::{
     judge, list, number, object, plain_command, program, prompt, rate_limit, status_in, text,
 };
 use super::{Agent, AgentEvent, Call, ClientHome, Launch, Reader, Span, Verdict, schema};
+use crate::config::Network;
 use crate::model::unit::{UnitOutcome, Usage};
 
 /// The adapter's name, and the program's.
@@ -54,7 +55,7 @@ impl Agent for Codex {
         } else {
             // `resume` knows no -s, so both ways use the setting.
             add(&["-c", "sandbox_mode=\"workspace-write\""]);
-            if call.config.network.as_deref() != Some("none") {
+            if call.config.network != Some(Network::None) {
                 add(&["-c", "sandbox_workspace_write.network_access=true"]);
             }
         }

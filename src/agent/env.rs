@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use crate::model::agent::AgentConfig;
+use crate::config::AgentConfig;
 
 /// What every unit gets if the caller has it. `LC_*` comes on top.
 const ALLOWED: [&str; 7] = ["HOME", "LANG", "PATH", "SHELL", "TERM", "TMPDIR", "USER"];

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
+use crate::config::AgentConfig;
 use crate::error::Failure;
-use crate::model::agent::AgentConfig;
 use crate::model::plan::{COMMAND_AGENT, PARENT_AGENT};
 use crate::model::unit::UnitOutcome;
 
@@ -201,7 +201,15 @@ mod samples;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ADAPTERS;
     use crate::error::hint_of;
+
+    #[test]
+    fn the_table_has_what_the_configuration_allows() {
+        let mut names: Vec<&str> = registry().iter().map(|row| row.name).collect();
+        names.sort_unstable();
+        assert_eq!(names, ADAPTERS);
+    }
 
     #[test]
     fn a_name_is_an_adapter_or_has_one() {

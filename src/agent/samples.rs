@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{AgentEvent, Span, Verdict, for_name};
-use crate::model::agent::AgentConfig;
+use crate::config::AgentConfig;
 use crate::model::unit::UnitOutcome::{self, Exited};
 
 /// What a recorded stream amounts to: a line of `verdicts.tsv`.
