@@ -6,6 +6,7 @@ pub mod agent;
 pub mod config;
 pub mod error;
 pub mod fault;
+pub mod gate;
 pub mod git;
 pub mod journal;
 pub mod model;
