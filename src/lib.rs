@@ -10,4 +10,5 @@ pub mod gate;
 pub mod git;
 pub mod journal;
 pub mod model;
+pub mod plan;
 pub mod process;
