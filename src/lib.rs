@@ -5,3 +5,5 @@
 pub mod error;
 pub mod git;
 pub mod model;
+pub mod report;
+pub mod review;

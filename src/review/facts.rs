@@ -138,7 +138,9 @@ pub(super) fn read(git: &Git, side: Option<&Side>) -> Result<Option<Vec<u8>>> {
         return Ok(Some(Vec::new()));
     };
     if side.mode == GITLINK {
-        return Ok(Some(format!("Subproject commit {}\n", side.oid).into_bytes()));
+        return Ok(Some(
+            format!("Subproject commit {}\n", side.oid).into_bytes(),
+        ));
     }
     if git.blob_size(&side.oid)? > UNREAD {
         return Ok(None);
@@ -198,6 +200,3 @@ fn shorten(facts: &mut RiskFacts) {
     facts.symlinks.truncate(RiskFacts::MAX_PATHS);
     facts.secrets.truncate(RiskFacts::MAX_PATHS);
 }
-
-#[cfg(test)]
-mod tests;

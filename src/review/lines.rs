@@ -62,7 +62,11 @@ mod tests {
         assert_eq!(counts(b"", b"a\nb\n"), (2, 0));
         assert_eq!(counts(b"a\nb\nc\n", b"a\nx\nc\n"), (1, 1));
         assert_eq!(counts(b"a\n", b"a"), (1, 1), "the newline counts");
-        assert_eq!(counts(b"a\r\n", b"a\n"), (1, 1), "so does a carriage return");
+        assert_eq!(
+            counts(b"a\r\n", b"a\n"),
+            (1, 1),
+            "so does a carriage return"
+        );
         assert_eq!(counts(b"a\rb\n", b"a\rc\n"), (1, 1), "which ends no line");
         assert_eq!(counts(b"same\n", b"same\n"), (0, 0));
     }

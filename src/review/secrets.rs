@@ -103,9 +103,18 @@ mod tests {
     fn known_shapes_are_named() {
         // Put together here, so that no scanner takes this file for a leak.
         let cases = [
-            (format!("{}BEGIN RSA PRIVATE KEY-----", "-----"), "a private key"),
-            (format!("key = {}IOSFODNN7EXAMPLE", "AKIA"), "an AWS access key"),
-            (format!("url: https://x:{}{}@h", "ghp_", "a1B2".repeat(9)), "a GitHub token"),
+            (
+                format!("{}BEGIN RSA PRIVATE KEY-----", "-----"),
+                "a private key",
+            ),
+            (
+                format!("key = {}IOSFODNN7EXAMPLE", "AKIA"),
+                "an AWS access key",
+            ),
+            (
+                format!("url: https://x:{}{}@h", "ghp_", "a1B2".repeat(9)),
+                "a GitHub token",
+            ),
             (
                 format!("DB_PASSWORD={}", "x9Kq2Lm8Vz4Rt6Yp1Wn3"),
                 "a password or token",
