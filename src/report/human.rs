@@ -307,18 +307,15 @@ fn checks(checks: &[CheckView], look: Look) -> Option<String> {
 /// What the reader must do, with the commands. What a packet's line says already is left out, unless that
 /// line was cut.
 fn block(next: &[Next], cut: &BTreeSet<&str>, look: Look) -> Vec<String> {
-    let items: Vec<&Next> = next
+    let items: Vec<(&Next, String, String)> = next
         .iter()
         .filter(|item| !item.in_row || cut.contains(item.subject.as_str()))
+        .map(|item| (item, look.shown(&item.subject), look.shown(&item.detail)))
         .collect();
-    let subjects = widest(items.iter().map(|item| item.subject.as_str()));
-    let details = widest(items.iter().map(|item| item.detail.as_str()));
-    let commands = widest(
-        items
-            .iter()
-            .flat_map(|item| &item.commands)
-            .map(String::as_str),
-    );
+    let subjects = widest(items.iter().map(|(_, subject, _)| subject.as_str()));
+    let details = widest(items.iter().map(|(_, _, detail)| detail.as_str()));
+    let commands = items.iter().flat_map(|(item, _, _)| &item.commands);
+    let commands = widest(commands.map(String::as_str));
     let room = match look.width {
         None => Some(details),
         Some(width) => width
@@ -328,27 +325,23 @@ fn block(next: &[Next], cut: &BTreeSet<&str>, look: Look) -> Vec<String> {
     };
     let mut lines = Vec::new();
     let mut last: Option<NextKind> = None;
-    for item in &items {
+    for (item, subject, detail) in &items {
         if last != Some(item.kind) {
-            let count = items.iter().filter(|other| other.kind == item.kind).count();
+            let same = |other: &&(&Next, String, String)| other.0.kind == item.kind;
+            let count = items.iter().filter(same).count();
             lines.push(String::new());
-            lines.push(look.paint(BOLD, &item.kind.headline(count)));
+            let headline = item.kind.headline(count);
+            let headline = look.fit(&headline, look.width.unwrap_or(usize::MAX));
+            lines.push(look.paint(BOLD, &headline));
             last = Some(item.kind);
         }
-        let detail = look.shown(&item.detail);
-        let subject = padded(&look.shown(&item.subject), subjects);
+        let subject = padded(subject, subjects);
         if let Some(room) = room {
-            let detail = padded(&look.fit(&detail, room), room);
+            let text = format!("  {subject}   {}   ", padded(&look.fit(detail, room), room));
             for (at, command) in item.commands.iter().enumerate() {
-                let (subject, detail) = if at == 0 {
-                    (subject.clone(), detail.clone())
-                } else {
-                    (" ".repeat(width(&subject)), " ".repeat(width(&detail)))
-                };
-                lines.push(format!(
-                    "  {subject}   {detail}   {}",
-                    look.paint(CYAN, command)
-                ));
+                let blank = " ".repeat(width(&text));
+                let before = if at == 0 { &text } else { &blank };
+                lines.push(format!("{before}{}", look.paint(CYAN, command)));
             }
         } else {
             let line = format!("  {subject}   {detail}");

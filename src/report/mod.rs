@@ -8,8 +8,15 @@
 
 pub mod human;
 pub mod json;
+pub mod line;
 pub mod list;
 mod next;
+pub mod progress;
 mod table;
 pub mod view;
 mod words;
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;

@@ -281,55 +281,42 @@ fn go_on(state: &RunState) -> Option<Next> {
     if state.archived || !state.units.is_empty() {
         return None;
     }
-    let go = |subject: &str, detail: String, command: String| {
-        Some(Next {
-            kind: NextKind::Go,
-            subject: subject.to_owned(),
-            detail,
-            commands: vec![command],
-            in_row: false,
-        })
-    };
-    if state.frozen.is_none() {
-        return go(
-            "split",
-            "nothing was started".to_owned(),
-            format!("dynwf split {slug}"),
-        );
-    }
-    if let Some(gate) = state
+    let approved = state
         .gates
         .values()
-        .find(|gate| matches!(gate.status, GateStatus::Approved { .. }))
-    {
+        .find(|gate| matches!(gate.status, GateStatus::Approved { .. }));
+    let (verb, detail) = if state.frozen.is_none() {
+        ("split", "nothing was started".to_owned())
+    } else if let Some(gate) = approved {
         let verb = match gate.kind {
             GateKind::Land => "land",
             GateKind::Push => "push",
             _ => "run",
         };
-        return go(
-            verb,
-            format!("{} is approved", gate.id),
-            format!("dynwf {verb} {slug}"),
-        );
-    }
-    match state.workflow_status() {
-        WorkflowStatus::Planned => go("run", String::new(), format!("dynwf run {slug}")),
-        WorkflowStatus::Running => go(
-            "run",
-            "goes on where it was".to_owned(),
-            format!("dynwf run {slug}"),
-        ),
-        WorkflowStatus::Complete => finish(state),
-        _ => None,
-    }
+        (verb, format!("{} is approved", gate.id))
+    } else {
+        match state.workflow_status() {
+            WorkflowStatus::Planned => ("run", String::new()),
+            WorkflowStatus::Running => ("run", "goes on where it was".to_owned()),
+            WorkflowStatus::Complete => finish(state),
+            WorkflowStatus::Waiting | WorkflowStatus::Blocked | WorkflowStatus::Failed => {
+                return None;
+            }
+        }
+    };
+    Some(Next {
+        kind: NextKind::Go,
+        subject: verb.to_owned(),
+        detail,
+        commands: vec![format!("dynwf {verb} {slug}")],
+        in_row: false,
+    })
 }
 
-/// What is left of a complete workflow: verify, land, push, archive.
-fn finish(state: &RunState) -> Option<Next> {
-    let slug = &state.slug;
+/// What is left of a complete workflow: verify, land, push, archive; the verb and what is known about it.
+fn finish(state: &RunState) -> (&'static str, String) {
     let integration = state.integration.as_ref().filter(|at| at.tree.is_some());
-    let (subject, detail) = match integration {
+    match integration {
         Some(_) if !state.is_verified() => ("verify", "some checks did not run yet".to_owned()),
         Some(at) if state.landed.as_ref() != Some(&at.commit) => {
             let branch = state.frozen.as_ref().map(|frozen| frozen.target.short());
@@ -338,14 +325,7 @@ fn finish(state: &RunState) -> Option<Next> {
         }
         Some(at) if !is_pushed(state, &at.commit) => ("push", seven(Some(&at.commit)).to_owned()),
         _ => ("archive", "everything is done".to_owned()),
-    };
-    Some(Next {
-        kind: NextKind::Go,
-        subject: subject.to_owned(),
-        detail,
-        commands: vec![format!("dynwf {subject} {slug}")],
-        in_row: false,
-    })
+    }
 }
 
 fn is_pushed(state: &RunState, commit: &CommitId) -> bool {

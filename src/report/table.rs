@@ -1,7 +1,8 @@
 //! The columns of the packet table and what gives way on a narrow screen.
 //!
-//! The note in the middle is cut first; then the cost goes, the note, the change, the time and the agent. A line
-//! without time and cost may use their room. Called by `human`.
+//! The note in the middle is cut first, as long as it still says something; then columns go from the right:
+//! the cost, the time, the note, the change; the time comes back where the middle is gone, and the agent goes
+//! last. A line without time and cost may use their room. Called by `human`.
 
 use anstyle::Style;
 
@@ -63,20 +64,24 @@ impl Columns {
             width: Some(screen),
             ..full
         };
-        let wanted = columns.middle;
-        if columns.take_room(screen, wanted, GOOD_NOTE) {
+        let (wanted, time) = (columns.middle, columns.time);
+        let changes = columns.change.unwrap_or(0);
+        if columns.take_room(screen, wanted, GOOD_NOTE.max(changes)) {
             return columns;
         }
         columns.cost = None;
-        if columns.take_room(screen, wanted, SHORT_NOTE) {
+        if columns.take_room(screen, wanted, GOOD_NOTE.max(changes)) {
+            return columns;
+        }
+        columns.time = None;
+        if columns.take_room(screen, wanted, SHORT_NOTE.max(changes)) {
             return columns;
         }
         columns.notes = false;
-        let changes = columns.change.unwrap_or(0);
         if columns.take_room(screen, changes, changes) {
             return columns;
         }
-        columns.change = None;
+        (columns.change, columns.time) = (None, time);
         if columns.take_room(screen, 0, 0) {
             return columns;
         }

@@ -26,7 +26,7 @@ pub(super) fn duration(seconds: u64) -> String {
 pub(super) fn amount(count: u64) -> String {
     let tenths = |unit: u64| {
         let tenths = count / (unit / 10);
-        if tenths >= 100 || tenths % 10 == 0 {
+        if tenths >= 100 || tenths.is_multiple_of(10) {
             (tenths / 10).to_string()
         } else {
             format!("{}.{}", tenths / 10, tenths % 10)
@@ -97,8 +97,7 @@ pub(super) fn plain(text: &str, unicode: bool) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '·' | '•' => out.push('-'),
-            '−' | '–' | '—' => out.push('-'),
+            '·' | '•' | '−' | '–' | '—' => out.push('-'),
             '…' => out.push_str("..."),
             '→' => out.push_str("->"),
             '“' | '”' => out.push('"'),
