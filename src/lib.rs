@@ -12,3 +12,5 @@ pub mod journal;
 pub mod model;
 pub mod plan;
 pub mod process;
+pub mod report;
+pub mod review;
