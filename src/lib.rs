@@ -2,5 +2,11 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod agent;
+pub mod config;
 pub mod error;
+pub mod fault;
+pub mod git;
+pub mod journal;
 pub mod model;
+pub mod process;
