@@ -1,9 +1,4 @@
 //! The tests that drive dynwf from outside, as one binary.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "tests may fail by panicking, and say why they skip"
-)]
 
 mod repo_rules;
 mod support;

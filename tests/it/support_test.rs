@@ -74,7 +74,7 @@ fn a_fingerprint_sees_every_kind_of_change_and_no_reading() {
             fs::remove_file(repo.join(".git/hooks/pre-commit")).expect("it is there");
         }),
         ("git logs/refs/stash", &|| {
-            drop(repo.git(["stash", "drop", "-q"]))
+            drop(repo.git(["stash", "drop", "-q"]));
         }),
         ("ref refs/tags/v1: new", &|| drop(repo.git(["tag", "v1"]))),
         ("git HEAD", &|| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::source::File;
+use super::source::{File, How};
 use super::token::{Kind, Token};
 use super::tree::Tree;
 
@@ -13,6 +13,9 @@ pub(super) const MOST_LINES: usize = 500;
 const EMPTY_NAMES: [&str; 9] = [
     "util", "utils", "helper", "helpers", "common", "types", "imp", "misc", "shared",
 ];
+
+/// The macros that print.
+const PRINTS: [&str; 5] = ["print", "println", "eprint", "eprintln", "dbg"];
 
 /// Marks of unfinished work, put together so that this file does not hold them.
 const UNFINISHED: [&str; 3] = [
@@ -199,17 +202,14 @@ pub(super) fn prints(tree: &Tree) -> Vec<String> {
             continue;
         }
         for named in &file.names {
-            if let ([name], super::source::How::Macro) = (&named.path[..], &named.how) {
-                if matches!(
-                    name.as_str(),
-                    "print" | "println" | "eprint" | "eprintln" | "dbg"
-                ) {
-                    let line = named.line;
-                    found.push(format!(
-                        "{}:{line}: `{name}!`: only src/cli and src/report print",
-                        file.path
-                    ));
-                }
+            let ([name], How::Macro) = (&named.path[..], &named.how) else {
+                continue;
+            };
+            if PRINTS.contains(&name.as_str()) {
+                found.push(format!(
+                    "{}:{}: `{name}!`: only src/cli and src/report print",
+                    file.path, named.line
+                ));
             }
         }
     }
