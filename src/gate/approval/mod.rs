@@ -79,7 +79,7 @@ pub fn redeem<T: Transition>(
             transition.gate()
         ));
     }
-    if gate.status == (GateStatus::Consumed { by: by.0 }) {
+    if matches!(gate.status, GateStatus::Consumed { by: spender, .. } if spender == by.0) {
         same(gate, transition.binding())?;
         clock(gate, now)?;
     } else {

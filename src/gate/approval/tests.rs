@@ -130,7 +130,10 @@ fn only_a_good_approval_is_redeemed() {
         GateStatus::Denied,
         GateStatus::Expired,
         GateStatus::Revoked,
-        GateStatus::Consumed { by: 8 },
+        GateStatus::Consumed {
+            by: 8,
+            until: opened(),
+        },
         GateStatus::Approved { until: opened() },
     ] {
         let word = status.word();
@@ -143,7 +146,10 @@ fn only_a_good_approval_is_redeemed() {
 
 #[test]
 fn what_spent_it_may_go_on_with_it_and_nothing_else_may() {
-    let spent = gate(GateStatus::Consumed { by: 9 });
+    let spent = gate(GateStatus::Consumed {
+        by: 9,
+        until: opened(),
+    });
     let late = time("2027-01-01T00:00:00Z");
     assert!(redeem(&spent, plan(binding('1', '2')), OpId(9), late).is_ok());
     assert!(redeem(&spent, plan(binding('1', '2')), OpId(10), opened()).is_err());
@@ -235,7 +241,10 @@ fn answers_that_come_too_late_or_for_something_else_are_refused() {
     let back = request(RequestBody::Revoke {
         gate: GateId::land(),
     });
-    let consumed = gate(GateStatus::Consumed { by: 1 });
+    let consumed = gate(GateStatus::Consumed {
+        by: 1,
+        until: opened(),
+    });
     for (gate, request) in [
         (None, &yes),
         (Some(&approved()), &yes),
