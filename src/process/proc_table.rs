@@ -177,8 +177,11 @@ mod tests {
             .env(MARK, inner_mark(Some("outer"), "inner"))
             .spawn()
             .unwrap();
-        // Spawning returns when the program was replaced, so its environment is there.
         let process = read(i32::try_from(child.id()).unwrap()).unwrap();
+        // Spawning may return before the new program has its environment.
+        while is_marked(&process, "inner").is_none() {
+            std::thread::yield_now();
+        }
         let marks = ["outer", "inner", "oute", "other"].map(|mark| is_marked(&process, mark));
         child.kill().unwrap();
         child.wait().unwrap();
