@@ -142,7 +142,8 @@ fn ended(dir: &UnitDir, outcome: UnitOutcome, millis: u64) -> Result<Ended> {
     })
 }
 
-/// Records who runs the unit, with the mark that the launcher gave it, before anything is started that would have to be found again.
+/// Records who runs the unit, with the mark that the launcher gave it, before anything is started that would have
+/// to be found again.
 fn begin(dir: &UnitDir) -> Result<Begun> {
     let pid = getpid().as_raw_pid();
     let shim = Identity::of(pid).context("finding our own process in /proc")?;
