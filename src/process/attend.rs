@@ -10,10 +10,9 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::sync::watch;
 
-use super::MARK;
 use super::capture::digest_of_files;
 use super::folder::{Begun, Ended, Lock, UnitDir};
-use super::proc_table::{self, Identity, with_descendants};
+use super::proc_table::{self, Identity, is_marked, with_descendants};
 use super::stop::Stop;
 use crate::model::unit::UnitOutcome;
 
@@ -39,6 +38,10 @@ const KILL_PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long killed processes of a dead unit may take to go (one in an uninterruptible wait takes longer).
 const BURY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a process without an environment is looked at again. It is one that is just replacing its program, or
+/// one that was started without any and stays so.
+const UNSURE_PATIENCE: Duration = Duration::from_millis(300);
 
 /// Says how the unit stands. Takes no time, changes nothing.
 pub fn look(dir: &UnitDir) -> Result<Look> {
@@ -171,42 +174,58 @@ fn kill_what_is_left(begun: &Begun, until: Instant) -> Result<()> {
     if begun.boot != proc_table::boot() {
         return Ok(());
     }
+    let unsure_until = Instant::now() + UNSURE_PATIENCE;
+    let mut empty_looks = 0;
     let mut pause = Duration::from_millis(1);
-    loop {
-        let left = what_is_left(begun);
-        if left.is_empty() {
-            return Ok(());
-        }
-        if Instant::now() > until {
+    // A process that comes while the table is read may be missing in it: one empty look is not enough.
+    while empty_looks < 2 {
+        let (left, unsure) = what_is_left(begun);
+        let now = Instant::now();
+        if !left.is_empty() && now > until {
             bail!("these processes do not end: {left:?}");
         }
+        empty_looks = if left.is_empty() && (!unsure || now > unsure_until) {
+            empty_looks + 1
+        } else {
+            0
+        };
         for pid in left {
             proc_table::send(pid, Signal::KILL);
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+    Ok(())
 }
 
-/// The processes of the unit that still run: those with its mark, those in the group or the session of its
-/// command (as long as that command or the shim is still the recorded one), and what descends from them.
-fn what_is_left(begun: &Begun) -> BTreeSet<i32> {
+/// The processes of the unit that still run: the shim, those with its mark, those in the group or the session
+/// of its command (as long as that command is still the recorded one), and what descends from them. And whether
+/// there are any of which that cannot be told at this moment.
+fn what_is_left(begun: &Begun) -> (BTreeSet<i32>, bool) {
     let table = proc_table::all();
     let own = i32::try_from(std::process::id()).unwrap_or_default();
     let leader = begun
         .child
         .filter(|child| table.iter().any(|process| process.identity() == *child));
-    let found = table
+    let mut found = BTreeSet::new();
+    let mut unsure = false;
+    // What is older than the shim is not of the unit.
+    for process in table
         .iter()
-        .filter(|process| {
-            process.identity() == begun.shim
-                || leader.is_some_and(|leader| {
-                    process.group == leader.pid || process.session == begun.shim.pid
-                })
-                || proc_table::has_variable(process.pid, MARK, &begun.mark)
-        })
-        .map(|process| process.pid)
-        .collect();
+        .filter(|process| process.started >= begun.shim.started)
+    {
+        let is_ours = process.identity() == begun.shim
+            || leader.is_some_and(|leader| {
+                process.group == leader.pid || process.session == begun.shim.pid
+            })
+            || is_marked(process, &begun.mark).unwrap_or_else(|| {
+                unsure = true;
+                false
+            });
+        if is_ours {
+            found.insert(process.pid);
+        }
+    }
     let mut left = with_descendants(found, &table);
     left.remove(&own);
     left.retain(|pid| {
@@ -214,7 +233,7 @@ fn what_is_left(begun: &Begun) -> BTreeSet<i32> {
             .iter()
             .any(|process| process.pid == *pid && !process.zombie)
     });
-    left
+    (left, unsure)
 }
 
 fn millis_until_last_output(dir: &UnitDir, begun: &Begun) -> u64 {

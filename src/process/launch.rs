@@ -7,11 +7,14 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
+use sha2::{Digest as _, Sha256};
 
+use super::MARK;
 use super::folder::{Lock, Task, UnitDir};
+use super::proc_table::{self, inner_mark};
 use crate::fault;
 
 /// Variables that say which repository git is to work on. A unit works on the one that its folder lies in, even
@@ -70,6 +73,9 @@ pub fn launch_with(program: &Path, dir: &UnitDir, task: &Task) -> Result<()> {
         command.env_remove(name);
     }
     command.envs(&task.env);
+    // The shim has the mark too: a child that has not become its program yet shows the shim's environment.
+    let outer = std::env::var(MARK).ok();
+    command.env(MARK, inner_mark(outer.as_deref(), &fresh_mark(&dir)));
     fault::point("launch:before");
     let shim = command
         .spawn()
@@ -77,6 +83,19 @@ pub fn launch_with(program: &Path, dir: &UnitDir, task: &Task) -> Result<()> {
     fault::point("launch:after");
     collect_ended_shims(shim);
     Ok(())
+}
+
+/// A value that no other unit of this machine has.
+fn fresh_mark(dir: &UnitDir) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let seed = format!(
+        "{} {} {:?} {}",
+        proc_table::boot(),
+        std::process::id(),
+        now.unwrap_or_default(),
+        dir.root().display()
+    );
+    format!("{:x}", Sha256::digest(seed))[..32].to_owned()
 }
 
 /// The shims that this process started. Nobody waits for them, their end is in `ctl/status`; but one that ended

@@ -37,7 +37,8 @@ pub use shim::shim_main;
 pub use signal::{Asked, Signals, signals};
 pub use stop::Stop;
 
-/// The variable whose value marks every process of one unit, for as long as they keep their environment.
+/// The variable that marks every process of a unit, for as long as they keep their environment. Within a unit of
+/// a dynwf that itself runs in a unit, the marks of both, with a slash between. A sandbox must pass it on.
 pub const MARK: &str = "DYNWF_UNIT";
 
 /// How many bytes of each output stream are kept where a task names no limit.

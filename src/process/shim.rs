@@ -21,7 +21,6 @@ use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process_group, set_child_subreaper, setsid,
     wait,
 };
-use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::capture::{Capture, Life, digest_of_files};
@@ -108,7 +107,7 @@ async fn attend_command(dir: &UnitDir, task: &Task) -> Result<Ended> {
     };
     let mut capture = Capture::new(dir, limit)?;
     let mut begun = begin(dir)?;
-    let mut unit = match start(task, &begun.mark, &mut capture) {
+    let mut unit = match start(task, &mut capture) {
         Ok(unit) => unit,
         Err(error) => return ended(dir, UnitOutcome::NotStarted(format!("{error:#}")), 0),
     };
@@ -143,7 +142,8 @@ fn ended(dir: &UnitDir, outcome: UnitOutcome, millis: u64) -> Result<Ended> {
     })
 }
 
-/// Records who runs the unit, before anything is started that would have to be found again.
+/// Records who runs the unit, with the mark that the launcher gave it, before anything is started that would have
+/// to be found again.
 fn begin(dir: &UnitDir) -> Result<Begun> {
     let pid = getpid().as_raw_pid();
     let shim = Identity::of(pid).context("finding our own process in /proc")?;
@@ -153,9 +153,9 @@ fn begin(dir: &UnitDir) -> Result<Begun> {
         .map_or(0, |since| {
             u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
         });
-    let seed = format!("{boot} {pid} {} {}", shim.started, dir.root().display());
+    let marks = std::env::var(MARK).context("reading our mark")?;
     let begun = Begun {
-        mark: format!("{:x}", Sha256::digest(seed))[..32].to_owned(),
+        mark: marks.rsplit('/').next().unwrap_or_default().to_owned(),
         boot,
         at,
         shim,
@@ -168,7 +168,7 @@ fn begin(dir: &UnitDir) -> Result<Begun> {
 }
 
 /// Starts the command, in a process group of its own.
-fn start(task: &Task, mark: &str, capture: &mut Capture) -> Result<Running> {
+fn start(task: &Task, capture: &mut Capture) -> Result<Running> {
     let Some((program, args)) = task.argv.split_first() else {
         bail!("there is no command");
     };
@@ -178,7 +178,6 @@ fn start(task: &Task, mark: &str, capture: &mut Capture) -> Result<Running> {
     let mut child = Command::new(program)
         .args(args)
         .current_dir(&task.cwd)
-        .env(MARK, mark)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

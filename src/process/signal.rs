@@ -94,3 +94,23 @@ fn ignored() -> u64 {
         })
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_asks_to_stop_the_next_to_kill_and_a_hang_up_to_leave() {
+        let mut signals = signals().unwrap();
+        kill_process(getpid(), Signal::TERM).unwrap();
+        assert_eq!(signals.next().await, Asked::Stop { signal: 15 });
+        kill_process(getpid(), Signal::TERM).unwrap();
+        assert_eq!(signals.next().await, Asked::Kill { signal: 15 });
+        if signals.hang_up.is_some() {
+            kill_process(getpid(), Signal::HUP).unwrap();
+            assert_eq!(signals.next().await, Asked::Leave { signal: 1 });
+        }
+    }
+}
