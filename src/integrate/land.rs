@@ -18,7 +18,7 @@ use crate::model::path::printable;
 /// # Errors
 /// If git cannot be asked. A target that stands elsewhere, or a worktree in the way, is an outcome.
 pub fn land(git: &Git, approved: &Approved<LandPlan>) -> Result<OpOutcome> {
-    let plan = approved.get();
+    let plan = approved.transition();
     let Some((target, old, new)) = plan.update() else {
         return Ok(OpOutcome::Refused("the landing names no commit".to_owned()));
     };

@@ -16,7 +16,7 @@ use crate::model::op::OpOutcome;
 /// # Errors
 /// If the remote cannot be asked. A remote that refuses is an outcome.
 pub fn publish(git: &Git, approved: &Approved<PushPlan>) -> Result<OpOutcome> {
-    let binding = &approved.get().binding;
+    let binding = &approved.transition().binding;
     let Some(remote) = binding.remote.as_deref() else {
         return Ok(OpOutcome::Refused("the push names no remote".to_owned()));
     };

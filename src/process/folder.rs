@@ -27,10 +27,10 @@ pub struct Task {
     pub argv: Vec<String>,
     /// The folder that it runs in, absolute.
     pub cwd: String,
-    /// Variables on top of those that dynwf itself has. Handed down by inheritance and never written to disk:
-    /// they may hold secrets.
+    /// The whole environment, or none for that of dynwf itself. Handed down by inheritance and never written to
+    /// disk: it may hold secrets.
     #[serde(skip)]
-    pub env: BTreeMap<String, String>,
+    pub env: Option<BTreeMap<String, String>>,
     /// How many seconds it may take; 0 is as long as it likes.
     pub seconds: u64,
     /// How many seconds it may print nothing; 0 is as long as it likes.
@@ -47,7 +47,7 @@ impl Task {
         Self {
             argv,
             cwd: cwd.into(),
-            env: BTreeMap::new(),
+            env: None,
             seconds: 0,
             silence: 0,
             output_limit: OUTPUT_LIMIT,

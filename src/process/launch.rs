@@ -69,10 +69,12 @@ pub fn launch_with(program: &Path, dir: &UnitDir, task: &Task) -> Result<()> {
         .stdin(Stdio::from(lock))
         .stdout(Stdio::null())
         .stderr(Stdio::from(log));
+    if let Some(env) = &task.env {
+        command.env_clear().envs(env);
+    }
     for name in PLACES_OF_GIT {
         command.env_remove(name);
     }
-    command.envs(&task.env);
     // The shim has the mark too: a child that has not become its program yet shows the shim's environment.
     let outer = std::env::var(MARK).ok();
     command.env(MARK, inner_mark(outer.as_deref(), &fresh_mark(&dir)));

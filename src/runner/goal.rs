@@ -86,8 +86,6 @@ pub struct Options {
     pub setup: Vec<String>,
     /// What opens a merge gate.
     pub policy: Policy,
-    /// The digest of that policy.
-    pub policy_digest: String,
     /// The folder of the workflow's workspaces.
     pub workspaces: String,
     /// No new work: a person asked to stop.

@@ -122,6 +122,7 @@ pub(super) fn must_follow_target(state: &RunState, options: &Options) -> bool {
         && state.target_seen.as_ref() != Some(&integration.target)
         && integration.following.is_none()
         && integration.conflict.is_none()
+        && integration.broken.is_none()
         && !state
             .ops
             .values()
@@ -135,6 +136,7 @@ pub(super) fn is_ready_to_land(state: &RunState) -> bool {
     };
     everything_is_over(state)
         && !integration.merged.is_empty()
+        && integration.broken.is_none()
         && is_calm(state, integration)
         && integration.target != integration.commit
         && state.is_verified()

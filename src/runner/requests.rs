@@ -1,10 +1,10 @@
 //! What comes of a request. Pure: every answer is an event, and a refusal says why in words for people.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::goal::Options;
-use crate::model::event::{Answer, EventKind, GivenUp};
-use crate::model::gate::{Binding, Gate, GateKind, GateStatus};
+use crate::gate;
+use crate::model::event::{EventKind, GivenUp};
 use crate::model::id::{GateId, PacketId};
 use crate::model::op::MergeSide;
 use crate::model::packet::Merge;
@@ -30,11 +30,9 @@ pub(super) fn answer(
         return Vec::new();
     }
     let answered = match &request.body {
-        RequestBody::Approve { gate, binding } => {
-            return decision(state, options, request, gate, Some(binding), now);
-        }
-        RequestBody::Deny { gate, .. } => return decision(state, options, request, gate, None, now),
-        RequestBody::Revoke { gate } => return revoke(state, request, gate),
+        RequestBody::Approve { gate, .. }
+        | RequestBody::Deny { gate, .. }
+        | RequestBody::Revoke { gate } => return decision(state, options, request, gate, now),
         RequestBody::Retry { packet, comment } => retry(state, packet, comment),
         RequestBody::Cancel { packet, why } => give_up(state, packet, GivenUp::Cancelled, why),
         RequestBody::Drop { packet, why } => give_up(state, packet, GivenUp::Dropped, why),
@@ -63,91 +61,24 @@ fn refused(request: &Request, why: String) -> EventKind {
     }
 }
 
-/// A yes or a no. The yes carries what was shown to the person: if the gate asks about something else by now,
-/// it is refused with the difference.
+/// An answer to a gate, or why it does not count.
 fn decision(
     state: &RunState,
     options: &Options,
     request: &Request,
     id: &GateId,
-    shown: Option<&Binding>,
     now: Timestamp,
 ) -> Vec<EventKind> {
-    let why = match &request.body {
-        RequestBody::Deny { why, .. } => why.clone(),
-        _ => String::new(),
-    };
-    let Some(gate) = state.gates.get(id) else {
+    let gate = state.gates.get(id);
+    if gate.is_none() {
         let open: Vec<&str> = state.waiting_gates().map(|gate| gate.id.as_str()).collect();
         let open = if open.is_empty() { "none".to_owned() } else { open.join(", ") };
         return vec![refused(request, format!("no gate is called {id}; waiting: {open}"))];
-    };
-    if let Some(why) = cannot_answer(gate) {
-        return vec![refused(request, format!("gate {id} {why}"))];
     }
-    if let Some(difference) = shown.and_then(|shown| shown.difference(&gate.binding)) {
-        return vec![refused(
-            request,
-            format!("gate {id} asks about something else by now: {difference}"),
-        )];
+    match gate::answer(gate, request, &options.policy, now) {
+        Ok(fact) => vec![fact],
+        Err(why) => vec![refused(request, why)],
     }
-    if shown.is_some() && !request.attended && !options.policy.unattended {
-        return vec![refused(
-            request,
-            format!("gate {id} needs a person at a terminal: the configuration does not take unattended approvals"),
-        )];
-    }
-    let hours = i64::from(options.policy.expires_hours);
-    let until = now
-        .checked_add(SignedDuration::from_hours(hours))
-        .unwrap_or(Timestamp::MAX);
-    vec![EventKind::GateDecided {
-        gate: id.clone(),
-        answer: if shown.is_some() {
-            Answer::Approved { until }
-        } else {
-            Answer::Denied
-        },
-        request: request.id.clone(),
-        by: request.by.clone(),
-        attended: request.attended,
-        why,
-    }]
-}
-
-/// A landing or a push that was denied can still be approved; a denied packet is settled.
-fn cannot_answer(gate: &Gate) -> Option<&'static str> {
-    match gate.status {
-        GateStatus::Waiting => None,
-        GateStatus::Denied if matches!(gate.kind, GateKind::Land | GateKind::Push) => None,
-        GateStatus::Approved { .. } => Some("is approved already"),
-        GateStatus::Denied => Some("was denied: `dynwf packet retry` begins the packet again"),
-        GateStatus::Consumed { .. } => Some("was approved, and the approval is spent"),
-        GateStatus::Expired | GateStatus::Revoked => {
-            Some("is not open: `dynwf run` asks again")
-        }
-    }
-}
-
-fn revoke(state: &RunState, request: &Request, id: &GateId) -> Vec<EventKind> {
-    if !state.is_approved(id) {
-        let status = state
-            .gates
-            .get(id)
-            .map_or("not open", |gate| gate.status.word());
-        return vec![refused(
-            request,
-            format!("gate {id} has no approval to take back: it is {status}"),
-        )];
-    }
-    vec![EventKind::GateDecided {
-        gate: id.clone(),
-        answer: Answer::Revoked,
-        request: request.id.clone(),
-        by: request.by.clone(),
-        attended: request.attended,
-        why: String::new(),
-    }]
 }
 
 fn stage_of(state: &RunState, id: &PacketId) -> Result<Stage, String> {

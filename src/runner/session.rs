@@ -9,7 +9,6 @@ use super::dispatcher::Dispatcher;
 use super::end::End;
 use super::goal::{Goal, Options};
 use crate::config::Config;
-use crate::gate::policy;
 use crate::git::Git;
 use crate::journal::{Journal, Store};
 use crate::model::event::{Event, EventKind};
@@ -155,7 +154,6 @@ impl Session {
 
     fn options(&self, goal: Goal) -> Options {
         let limits = &self.config.limits;
-        let policy = self.config.gate.policy();
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Options {
             goal,
@@ -164,8 +162,7 @@ impl Session {
             minutes: limits.minutes,
             silence: limits.silence,
             setup: self.config.workspace.setup.clone(),
-            policy_digest: policy::digest(&policy),
-            policy,
+            policy: self.config.gate.policy(),
             workspaces: self.workspaces.to_string_lossy().into_owned(),
             winding_down: false,
         }

@@ -231,7 +231,8 @@ fn task(
         (UnitKind::Work { .. }, None) => return Err(anyhow!("unit {} has no agent", unit.id)),
     };
     let mut task = Task::new(argv, workspace.path.clone());
-    task.env = agent::unit_environment(std::env::vars_os(), &config, &client, &told);
+    let env = agent::unit_environment(std::env::vars_os(), &config, &client, &told);
+    task.env = Some(env);
     task.seconds = unit.seconds;
     task.silence = unit.silence;
     task.output_limit = u64::from(tools.config.limits.output_mb) << 20;

@@ -123,11 +123,18 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Sets a variable of a task, whose other ones are ours.
+fn set(task: &mut Task, name: &str, value: &str) {
+    task.env
+        .get_or_insert_with(|| std::env::vars().collect())
+        .insert(name.to_owned(), value.to_owned());
+}
+
 #[tokio::test]
 async fn a_unit_runs_in_its_folder_and_its_end_says_how() {
     let place = Place::new();
     let mut task = place.task("pwd; cat; echo \"$WORD\" >&2; exit 7");
-    task.env.insert("WORD".to_owned(), "se cret".to_owned());
+    set(&mut task, "WORD", "se cret");
     assert_eq!(look(&place.dir).unwrap(), Look::Nothing);
     place.launch(&task);
     let ended = place.end().await;
@@ -416,12 +423,8 @@ async fn wherever_the_shim_crashes_the_unit_has_one_end_and_leaves_nothing() {
         let place = Place::new();
         let log = place.temp.path().join("passed");
         let mut task = place.task("echo > ran");
-        task.env
-            .insert("DYNWF_CRASH_AT".to_owned(), point.to_owned());
-        task.env.insert(
-            "DYNWF_CRASH_LOG".to_owned(),
-            log.to_str().unwrap().to_owned(),
-        );
+        set(&mut task, "DYNWF_CRASH_AT", point);
+        set(&mut task, "DYNWF_CRASH_LOG", log.to_str().unwrap());
         place.launch(&task);
         let ended = place.end().await;
         assert_eq!(ended.outcome, outcome, "{point}");

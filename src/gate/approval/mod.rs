@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::event::{Answer, EventKind};
-use crate::model::gate::{Binding, Gate, GateStatus, Policy, Transition};
+use crate::model::gate::{Binding, Gate, GateKind, GateStatus, Policy, Transition};
 use crate::model::id::OpId;
 use crate::model::request::{Request, RequestBody};
 
@@ -156,6 +156,8 @@ fn approve(
     match &gate.status {
         GateStatus::Waiting | GateStatus::Expired | GateStatus::Revoked => {}
         GateStatus::Approved { until } if now >= *until => {}
+        // Nothing was settled by this no; that of a packet's merge rejected the packet.
+        GateStatus::Denied if matches!(gate.kind, GateKind::Land | GateKind::Push) => {}
         status => return Err(format!("gate {} is {}", gate.id, status.word())),
     }
     if !attended && !policy.unattended {

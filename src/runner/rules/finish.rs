@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::super::goal::{Goal, Options};
 use super::super::{jobs, queue};
 use super::ask;
+use crate::gate::binding_for_land;
 use crate::model::event::EventKind;
 use crate::model::gate::{Binding, GateKind, GateStatus, LandPlan, PushPlan};
 use crate::model::id::GateId;
@@ -64,18 +65,14 @@ pub(super) fn offer_landing(state: &RunState, options: &Options, now: Timestamp)
 fn landing(state: &RunState, options: &Options) -> Option<Binding> {
     let frozen = state.frozen.as_ref()?;
     let integration = state.integration.as_ref()?;
-    Some(Binding {
-        repository: frozen.repository.clone(),
-        remote: None,
-        url: None,
-        updates: vec![RefUpdate {
-            name: frozen.target.clone(),
-            old: Some(integration.target.clone()),
-            new: Some(integration.commit.clone()),
-        }],
-        diff: integration.weight.as_ref()?.digest.clone(),
-        policy: options.policy_digest.clone(),
-    })
+    Some(binding_for_land(
+        &frozen.repository,
+        &options.policy,
+        &frozen.target,
+        &integration.target,
+        &integration.commit,
+        integration.weight.as_ref()?.digest.clone(),
+    ))
 }
 
 /// Moves the target branch, if a person approved exactly that move.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::super::goal::Options;
 use super::super::{limit, queue};
 use super::ask;
+use crate::gate::binding_for_question;
 use super::start::{check_unit, next_setup, start};
 use crate::model::event::EventKind;
 use crate::model::gate::{Binding, GateKind};
@@ -103,12 +104,8 @@ pub(super) fn ask_before_merging(
         return Vec::new();
     }
     let binding = Binding {
-        repository: frozen.repository.clone(),
-        remote: None,
-        url: None,
         updates: accepted,
-        diff: String::new(),
-        policy: options.policy_digest.clone(),
+        ..binding_for_question(&frozen.repository, &options.policy)
     };
     let why = if gate.why.is_empty() {
         "the plan asks before packets are merged".to_owned()

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use super::super::goal::Options;
 use super::ask;
 use super::start::{has_open_op, is_advanced};
-use crate::gate::policy;
+use crate::gate::{binding_for_merge, policy};
 use crate::model::event::{EventKind, GivenUp};
-use crate::model::gate::{Binding, GateKind, GateStatus};
+use crate::model::gate::{GateKind, GateStatus};
 use crate::model::id::{GateId, PacketId};
 use crate::model::op::{Op, RefUpdate};
 use crate::model::plan::Kind;
@@ -148,18 +148,9 @@ fn decide_one(
     if why.is_empty() {
         return accepted("policy");
     }
-    let binding = Binding {
-        repository: state.frozen.as_ref()?.repository.clone(),
-        remote: None,
-        url: None,
-        updates: vec![RefUpdate {
-            name: state.slug.branch(id),
-            old: Some(collected.base.clone()),
-            new: Some(collected.tip.clone()),
-        }],
-        diff: collected.facts.digest.clone(),
-        policy: options.policy_digest.clone(),
-    };
+    let repository = &state.frozen.as_ref()?.repository;
+    let binding =
+        binding_for_merge(repository, &options.policy, &state.slug, id, collected);
     let gate = GateId::merge(id);
     if let Some(question) = ask(state, gate.clone(), GateKind::Merge, binding, why, now) {
         return Some(question);

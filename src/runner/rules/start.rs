@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use super::super::goal::Options;
 use super::super::limit;
 use super::{ask, is_passed};
+use crate::gate::binding_for_question;
 use crate::model::event::EventKind;
-use crate::model::gate::{Binding, GateKind};
+use crate::model::gate::GateKind;
 use crate::model::id::{CommitId, GateId, PacketId, UnitId};
 use crate::model::op::{MoveWhy, Op, RefUpdate};
 use crate::model::plan::{Check, Packet};
@@ -48,14 +49,8 @@ pub(super) fn ask_before_packets(
         })
         .find_map(|(id, _)| {
             let gate = asks_before(state, id)?;
-            let binding = Binding {
-                repository: state.frozen.as_ref()?.repository.clone(),
-                remote: None,
-                url: None,
-                updates: Vec::new(),
-                diff: String::new(),
-                policy: String::new(),
-            };
+            let repository = &state.frozen.as_ref()?.repository;
+            let binding = binding_for_question(repository, &options.policy);
             let why = if gate.is_empty() {
                 "the plan asks before this packet starts".to_owned()
             } else {
