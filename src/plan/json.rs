@@ -172,7 +172,11 @@ impl Reader<'_> {
         let whole: Option<i128> = raw.parse().ok();
         let content = match whole {
             Some(number) if is_plain(raw) => Content::Integer(number),
-            _ => Content::Float(serde_json::from_str(raw).map_err(|_| problem())?),
+            // `serde_json` knows what a number is; the standard library reads it to the last digit.
+            _ => {
+                serde_json::from_str::<f64>(raw).map_err(|_| problem())?;
+                Content::Float(raw.parse().map_err(|_| problem())?)
+            }
         };
         self.at += raw.len();
         Ok(content)

@@ -338,6 +338,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn a_common_path_is_really_covered_by_both(
             a in "([ab?*]|\\*\\*|/|\\[a-b\\]|\\[!a\\]|\\{a,b\\}){1,6}",

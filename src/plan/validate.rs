@@ -247,13 +247,12 @@ impl Check<'_> {
         for meeting in order::meetings(self.plan) {
             let (first, second) = (meeting.first, meeting.second);
             let (a, b) = (&self.plan.packets[first], &self.plan.packets[second]);
-            let ((i, j), example) = match self.files.shared(a, b) {
-                Some((patterns, file)) => (patterns, format!("such as `{file}`")),
-                None => {
-                    let example = format!("such as `{}` (no such file is there yet)", meeting.path);
-                    (meeting.patterns, example)
-                }
-            };
+            let shared = self.files.shared(a, b);
+            let (i, j) = shared.map_or(meeting.patterns, |(patterns, _)| patterns);
+            let example = shared.map_or_else(
+                || format!("such as `{}` (no such file is there yet)", meeting.path),
+                |(_, file)| format!("such as `{file}`"),
+            );
             let message = format!(
                 "packets `{}` (`{}`) and `{}` (`{}`) may run together and may both change files {example}: order \
                  them with `after`, narrow a scope, or set [integration] overlap",

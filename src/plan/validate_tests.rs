@@ -126,7 +126,7 @@ fn scopes_are_there_and_stay_in_the_repository() {
             "plan.toml:13:10: `/etc`: the pattern is absolute; patterns are relative to the top of the repository",
             "plan.toml:13:18: `a/../b`: the pattern climbs out of the repository with `..`",
             "plan.toml:14:1: `.git/hooks`: the pattern names git's own folder",
-            "plan.toml:14:15: `b[`: unclosed character class; missing ']'",
+            "plan.toml:14:15: `b[`: a class of the pattern has no `]`",
         ]
     );
 }
