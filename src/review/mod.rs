@@ -5,6 +5,13 @@
 //! Nothing here decides anything (that is `gate::policy`) and nothing is written. Called by the collector
 //! (facts) and by `dynwf review` (the difference).
 
+pub mod diff;
 pub mod facts;
 mod lines;
+pub mod notes;
+mod rename;
+pub mod render;
 mod secrets;
+#[cfg(test)]
+mod tests;
+pub mod words;
