@@ -4,5 +4,7 @@
 
 pub mod error;
 pub mod gate;
+pub mod git;
+pub mod hook;
 pub mod journal;
 pub mod model;

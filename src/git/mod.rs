@@ -1,0 +1,28 @@
+//! The one door to the repository.
+//!
+//! What needs no working tree and no program of the user's (opening, refs, commits, trees, blobs, differences)
+//! is read in this process through libgit2; everything else, and everything that must be on disk before it is
+//! named, goes through the git program (`cmd`). Repositories that libgit2 cannot open (SHA-256, reftable,
+//! unknown extensions) are served by the program alone, behind the same functions.
+//!
+//! Invariants: names of refs are full, ids are full; nothing here reads or writes the user's checkout, index
+//! or configuration; no hook runs, except in a push. Every module above layer 0 that touches git goes through
+//! [`Git`].
+
+mod cmd;
+mod diff;
+mod merge;
+mod object;
+mod refs;
+mod remote;
+mod repo;
+mod worktree;
+
+pub use cmd::{Cmd, Output, wait_for_effects};
+pub use diff::{Change, Side};
+pub use merge::TreeMerge;
+pub use object::{CommitSpec, TreeEntry};
+pub use refs::RefMove;
+pub use remote::PushResult;
+pub use repo::{Git, Version};
+pub use worktree::{BranchUse, Use};
