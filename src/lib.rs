@@ -8,6 +8,7 @@ pub mod error;
 pub mod fault;
 pub mod gate;
 pub mod git;
+pub mod hook;
 pub mod journal;
 pub mod model;
 pub mod plan;
