@@ -138,10 +138,12 @@ impl Reader for Stream {
     }
 
     fn finish(self: Box<Self>, outcome: &UnitOutcome) -> Verdict {
+        let concluded = self.said.is_some();
         let (ok, why) = judge(self.said, outcome);
         Verdict {
             ok,
             why,
+            concluded,
             text: self.text,
             structured: self.structured,
             usage: self.usage,
@@ -156,6 +158,7 @@ impl Reader for Stream {
 impl Stream {
     fn system(&mut self, event: &Value) -> Vec<AgentEvent> {
         match text(event, "/subtype") {
+            // A conversation that is not there gets a result with its id, but no beginning.
             Some("init") => {
                 self.session = text(event, "/session_id").map(str::to_owned);
                 self.session
@@ -202,9 +205,6 @@ impl Stream {
     fn result(&mut self, event: &Value) -> Vec<AgentEvent> {
         if let Some(words) = text(event, "/result") {
             words.clone_into(&mut self.text);
-        }
-        if self.session.is_none() {
-            self.session = text(event, "/session_id").map(str::to_owned);
         }
         self.count(event);
         let why = failure_of(event);

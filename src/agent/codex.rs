@@ -137,6 +137,7 @@ impl Reader for Stream {
             Some(Err(why)) => rate_limit(status_in(why), why),
             _ => None,
         };
+        let concluded = self.said.is_some();
         let said = self
             .said
             .map(|said| said.map_err(|why| format!("failed: {why}")));
@@ -144,6 +145,7 @@ impl Reader for Stream {
         Verdict {
             ok,
             why,
+            concluded,
             structured: schema::whole(&self.text),
             text: self.text,
             usage: self.usage,

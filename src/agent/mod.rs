@@ -196,6 +196,8 @@ fn unknown(name: &str, adapter: &str) -> Failure {
 }
 
 #[cfg(test)]
+mod launches;
+#[cfg(test)]
 mod samples;
 
 #[cfg(test)]

@@ -143,6 +143,7 @@ impl Reader for Stream {
         Verdict {
             ok,
             why,
+            concluded: self.at_rest,
             structured: schema::whole(&self.text),
             text: self.text,
             usage: self.usage,

@@ -299,6 +299,10 @@ fn a_spent_quota_is_told_from_a_failure() {
     assert_eq!(limit("codex", &codex).after_ms, Some(7_500_000));
     assert_eq!(limit("claude", &claude).until, Some(1_795_378_172));
     assert_eq!(limit("pi", &pi).after_ms, Some(30_000));
+    let gone = json!({"type": "result", "subtype": "error_during_execution", "is_error": true, "session_id": "x",
+                      "errors": ["No conversation found with session ID: x"]});
+    let (_, verdict) = read("claude", &[gone.to_string()], &Exited(1));
+    assert_eq!((verdict.session, verdict.concluded), (None, true));
     let turns = json!({"type": "result", "subtype": "error_max_turns", "is_error": true,
                        "result": "turn limit reached"});
     let (_, verdict) = read("claude", &[turns.to_string()], &Exited(1));

@@ -130,13 +130,27 @@ pub struct Verdict {
     pub tokens_span: Span,
     /// Over what the dollars were counted.
     pub dollars_span: Span,
-    /// Its conversation, for a later turn.
+    /// Its conversation, for a later turn. Nothing after a call that went on with one means that the client
+    /// knows that conversation no more: start anew, with the whole prompt.
     pub session: Option<String>,
+    /// Whether the client said itself how it ended.
+    pub concluded: bool,
     /// Set if it failed for want of quota: the packet is then not to blame.
     pub rate_limited: Option<RateLimit>,
 }
 
 impl Verdict {
+    /// Adds the last line of the standard error output to the reason of a failure on which the client's own
+    /// output says nothing.
+    #[must_use]
+    pub fn explained(mut self, stderr: &str) -> Self {
+        let last = stderr.lines().map(str::trim).rfind(|line| !line.is_empty());
+        if let (Some(why), Some(last), false) = (&mut self.why, last, self.concluded) {
+            let _ = write!(why, ": {}", one_line(last));
+        }
+        self
+    }
+
     /// Returns what this run alone used. `before` is the sum of what this returned for the earlier turns of
     /// the same conversation (nothing for its first turn); it counts only where the client reports totals of
     /// the conversation.
@@ -198,6 +212,29 @@ mod tests {
         assert_eq!(
             retry.progress("/w").unwrap(),
             "the service answered 429; trying again in 2 s"
+        );
+    }
+
+    #[test]
+    fn the_error_output_explains_what_the_client_did_not() {
+        let verdict = |concluded, why: Option<&str>| Verdict {
+            concluded,
+            why: why.map(str::to_owned),
+            ..Verdict::default()
+        };
+        let why = |verdict: Verdict| verdict.explained("a\n\x1b[1mno such model\n\n").why;
+        assert_eq!(
+            why(verdict(false, Some("died"))).unwrap(),
+            "died: [1mno such model"
+        );
+        assert_eq!(
+            why(verdict(true, Some("failed: 401"))).unwrap(),
+            "failed: 401"
+        );
+        assert_eq!(why(verdict(false, None)), None);
+        assert_eq!(
+            verdict(false, Some("died")).explained(" \n").why.unwrap(),
+            "died"
         );
     }
 
