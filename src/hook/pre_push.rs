@@ -246,7 +246,7 @@ fn is_good(
     gate: &Gate,
     now: Timestamp,
 ) -> Result<Result<(), String>> {
-    let GateStatus::Consumed { by } = gate.status else {
+    let GateStatus::Consumed { by, .. } = gate.status else {
         return Ok(covers(gate, &gate.binding, now));
     };
     let open = state

@@ -68,12 +68,7 @@ fn in_the_middle(target: &RefName, used: &BranchUse) -> String {
     )
 }
 
-fn swap(
-    git: &Git,
-    target: &RefName,
-    old: Option<&CommitId>,
-    new: &CommitId,
-) -> Result<OpOutcome> {
+fn swap(git: &Git, target: &RefName, old: Option<&CommitId>, new: &CommitId) -> Result<OpOutcome> {
     let update = RefUpdate {
         name: target.clone(),
         old: old.cloned(),
@@ -95,7 +90,13 @@ fn fast_forward(
     let place = used.work_tree.display();
     let output = git
         .command_in(&used.git_dir, &used.work_tree)
-        .args(["merge", "--ff-only", "--no-overwrite-ignore", "--quiet", "--no-stat"])
+        .args([
+            "merge",
+            "--ff-only",
+            "--no-overwrite-ignore",
+            "--quiet",
+            "--no-stat",
+        ])
         .arg(new.as_str())
         .run()
         .with_context(|| format!("moving {} in {place}", target.short()))?;

@@ -75,7 +75,12 @@ pub fn merge_packet(git: &Git, merge: &PacketMerge<'_>) -> Result<Merged> {
         onto: merge.onto.clone(),
         commit,
         tree,
-        road: if merge.resolution.is_some() { "person" } else { road }.to_owned(),
+        road: if merge.resolution.is_some() {
+            "person"
+        } else {
+            road
+        }
+        .to_owned(),
     }))
 }
 
@@ -107,7 +112,10 @@ pub fn resolution_commit(
     let commit = git.commit(&CommitSpec {
         tree: tree.clone(),
         parents: vec![onto.clone(), tip.clone()],
-        message: format!("Resolve the conflict of {} with {slug}\n\nDynwf-Workflow: {slug}\n", tip.short()),
+        message: format!(
+            "Resolve the conflict of {} with {slug}\n\nDynwf-Workflow: {slug}\n",
+            tip.short()
+        ),
         at,
     })?;
     Ok(Merge {

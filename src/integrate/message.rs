@@ -49,14 +49,19 @@ pub(super) fn merge_message(
     );
     for check in evidence {
         let check: String = check.split_whitespace().collect::<Vec<_>>().join(" ");
-        text.push_str(&format!("Dynwf-Evidence: {check} passed on {}\n", tree.short()));
+        text.push_str(&format!(
+            "Dynwf-Evidence: {check} passed on {}\n",
+            tree.short()
+        ));
     }
     text
 }
 
 /// Returns the message of the commit that takes the moved target into the integration branch.
 pub(super) fn target_message(slug: &Slug, target: &str) -> String {
-    format!("Merge {target} into {slug}\n\nThe target moved while the workflow ran.\n\nDynwf-Workflow: {slug}\n")
+    format!(
+        "Merge {target} into {slug}\n\nThe target moved while the workflow ran.\n\nDynwf-Workflow: {slug}\n"
+    )
 }
 
 /// The first line of a text, cut at a word where it is too long.
@@ -86,15 +91,23 @@ mod tests {
     use super::*;
 
     fn packet(objective: &str) -> Packet {
-        serde_json::from_value(serde_json::json!({"id": "01-a", "objective": objective, "run": "true"}))
-            .expect("a packet")
+        serde_json::from_value(
+            serde_json::json!({"id": "01-a", "objective": objective, "run": "true"}),
+        )
+        .expect("a packet")
     }
 
     #[test]
     fn the_trailers_are_the_last_paragraph() {
         let slug: Slug = "refactor".parse().expect("a slug");
         let tree: TreeId = "a".repeat(40).parse().expect("an id");
-        let text = merge_message(&slug, &packet("Do it"), true, &tree, &["cargo  test\n-p x".to_owned()]);
+        let text = merge_message(
+            &slug,
+            &packet("Do it"),
+            true,
+            &tree,
+            &["cargo  test\n-p x".to_owned()],
+        );
         let last = text.trim_end().rsplit("\n\n").next().expect("a paragraph");
         assert_eq!(
             last,
@@ -110,7 +123,10 @@ mod tests {
         let long = "word ".repeat(30);
         let text = packet_message(&slug, &packet(&long));
         let first = text.lines().next().expect("a line");
-        assert!(first.chars().count() <= SUBJECT && first.ends_with('…'), "{first}");
+        assert!(
+            first.chars().count() <= SUBJECT && first.ends_with('…'),
+            "{first}"
+        );
         assert!(text.contains(long.trim()));
     }
 }

@@ -20,10 +20,17 @@ pub fn publish(git: &Git, approved: &Approved<PushPlan>) -> Result<OpOutcome> {
     let Some(remote) = binding.remote.as_deref() else {
         return Ok(OpOutcome::Refused("the push names no remote".to_owned()));
     };
-    let names: Vec<RefName> = binding.updates.iter().map(|update| update.name.clone()).collect();
+    let names: Vec<RefName> = binding
+        .updates
+        .iter()
+        .map(|update| update.name.clone())
+        .collect();
     let there = git.remote_refs(remote, &names)?;
-    let wanted: Vec<Option<CommitId>> =
-        binding.updates.iter().map(|update| update.new.clone()).collect();
+    let wanted: Vec<Option<CommitId>> = binding
+        .updates
+        .iter()
+        .map(|update| update.new.clone())
+        .collect();
     if there == wanted {
         return Ok(OpOutcome::Done);
     }

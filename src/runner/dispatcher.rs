@@ -80,7 +80,8 @@ impl<'s> Dispatcher<'s> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sandbox: self.executor.sandbox().to_owned(),
         };
-        self.session.record(vec![started], Timestamp::now(), observe)?;
+        self.session
+            .record(vec![started], Timestamp::now(), observe)?;
         let mut batch = Batch {
             inputs: self.first_inputs(order)?,
             ..Batch::default()
@@ -154,11 +155,7 @@ impl<'s> Dispatcher<'s> {
     }
 
     /// Facts and their consequences, found on a copy of the state, recorded in one append.
-    fn follow_up(
-        &mut self,
-        inputs: Vec<Input>,
-        observe: &mut dyn FnMut(Update<'_>),
-    ) -> Result<()> {
+    fn follow_up(&mut self, inputs: Vec<Input>, observe: &mut dyn FnMut(Update<'_>)) -> Result<()> {
         let now = Timestamp::now();
         let mut state = self.session.state.clone();
         let mut all = Vec::new();
@@ -187,7 +184,8 @@ impl<'s> Dispatcher<'s> {
             if !self.live.contains_key(job) {
                 fault::point("job:start");
                 let (sender, receiver) = watch::channel(self.stop_of(job));
-                self.executor.start(job.clone(), &self.session.state, receiver);
+                self.executor
+                    .start(job.clone(), &self.session.state, receiver);
                 self.live.insert(job.clone(), sender);
             }
         }
@@ -221,12 +219,7 @@ impl<'s> Dispatcher<'s> {
         }
     }
 
-    fn take(
-        &mut self,
-        message: Message,
-        batch: &mut Batch,
-        observe: &mut dyn FnMut(Update<'_>),
-    ) {
+    fn take(&mut self, message: Message, batch: &mut Batch, observe: &mut dyn FnMut(Update<'_>)) {
         match message {
             Message::Ended { job, input } => {
                 self.live.remove(&job);
@@ -259,7 +252,7 @@ impl<'s> Dispatcher<'s> {
                 _ => None,
             };
             batch.inputs.push(Input::Request {
-                request: Box::new(request),
+                request,
                 resolution,
             });
         }
@@ -281,18 +274,22 @@ impl<'s> Dispatcher<'s> {
             Asked::Leave { signal } => {
                 return Some(End {
                     code: ExitCode::Signal(signal),
-                    why: vec!["the terminal went away; units go on, `dynwf run` adopts them".to_owned()],
+                    why: vec![
+                        "the terminal went away; units go on, `dynwf run` adopts them".to_owned(),
+                    ],
                 });
             }
         }
         None
     }
 
-    fn finish(mut self, observe: &mut dyn FnMut(Update<'_>)) -> Result<End> {
+    fn finish(self, observe: &mut dyn FnMut(Update<'_>)) -> Result<End> {
         let mut ended = end(&self.session.state, &self.options);
         if let Some(signal) = self.signal {
             ended.code = ExitCode::Signal(signal);
-            ended.why.insert(0, "stopped; `dynwf run` goes on from here".to_owned());
+            ended
+                .why
+                .insert(0, "stopped; `dynwf run` goes on from here".to_owned());
         }
         let fact = EventKind::RunEnded {
             code: ended.code.number(),

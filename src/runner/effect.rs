@@ -6,18 +6,17 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use jiff::Timestamp;
 
 use super::executor::Tools;
-use super::goal::admin_name;
 use crate::fault;
 use crate::gate;
 use crate::git::{Git, RefMove};
 use crate::integrate;
 use crate::model::gate::Transition;
-use crate::model::id::{CommitId, OpId};
-use crate::model::op::{Op, OpOutcome, RefUpdate};
+use crate::model::id::{CommitId, OpId, RefName};
+use crate::model::op::{MergeSide, Op, OpOutcome, RefUpdate};
 use crate::model::packet::Workspace;
 use crate::model::state::{OpenOp, RunState};
 use crate::model::unit::WorkspaceName;
-use crate::workspace::{self, Head, MakeSpec};
+use crate::workspace::{self, Caps, Head, MakeSpec};
 
 /// Performs an effect that was announced.
 ///
@@ -37,23 +36,40 @@ pub(super) fn perform(tools: &Tools, state: &RunState, id: OpId) -> Result<OpOut
 fn perform_open(tools: &Tools, state: &RunState, id: OpId, open: &OpenOp) -> Result<OpOutcome> {
     let git = &tools.git;
     match &open.op {
-        Op::MakeWorkspace { workspace, attempt, base, path, refs } => {
-            make_workspace(tools, state, workspace, *attempt, base, path, refs)
-        }
+        Op::MakeWorkspace {
+            workspace,
+            attempt,
+            base,
+            path,
+            refs,
+        } => make_workspace(tools, state, workspace, *attempt, base, path, refs),
         Op::ResetWorkspace { workspace, to } => {
             workspace::reset(git, workspace, to)
                 .with_context(|| format!("bringing {} to {}", workspace.path, to.short()))?;
             Ok(OpOutcome::Done)
         }
-        Op::OpenConflict { workspace, onto, tip, .. } => {
-            workspace::open_conflict(git, workspace, onto, tip)
+        Op::OpenConflict {
+            workspace,
+            side,
+            onto,
+            tip,
+        } => {
+            let label = match side {
+                MergeSide::Packet(packet) => state.slug.branch(packet),
+                MergeSide::Target => frozen_target(state)?,
+            };
+            workspace::open_conflict(git, workspace, onto, tip, label.short())
                 .with_context(|| format!("laying the conflict out in {}", workspace.path))?;
             Ok(OpOutcome::Done)
         }
-        Op::RemoveWorkspace { name, workspace, holds } => {
-            remove_workspace(git, state, name, workspace, holds, open.since)
-        }
-        Op::AdvancePacket { workspace, refs, .. } => {
+        Op::RemoveWorkspace {
+            name,
+            workspace,
+            holds,
+        } => remove_workspace(git, state, name, workspace, holds, open.since),
+        Op::AdvancePacket {
+            workspace, refs, ..
+        } => {
             let outcome = move_refs(git, refs, "dynwf: collected")?;
             fault::point("effect:advanced");
             if let (OpOutcome::Done, Some(workspace)) = (&outcome, workspace) {
@@ -63,13 +79,17 @@ fn perform_open(tools: &Tools, state: &RunState, id: OpId, open: &OpenOp) -> Res
             Ok(outcome)
         }
         Op::MoveRefs { refs, .. } => move_refs(git, refs, "dynwf"),
-        Op::Land(plan) => {
-            integrate::land(git, &redeem(state, plan.clone(), id, open.since)?)
-        }
-        Op::Push(plan) => {
-            integrate::publish(git, &redeem(state, plan.clone(), id, open.since)?)
-        }
+        Op::Land(plan) => integrate::land(git, &redeem(state, plan.clone(), id, open.since)?),
+        Op::Push(plan) => integrate::publish(git, &redeem(state, plan.clone(), id, open.since)?),
     }
+}
+
+fn frozen_target(state: &RunState) -> Result<RefName> {
+    state
+        .frozen
+        .as_ref()
+        .map(|frozen| frozen.target.clone())
+        .ok_or_else(|| anyhow!("the plan is not frozen"))
 }
 
 /// Turns a plan into an approved one, by the approval that this very effect has spent.
@@ -92,7 +112,9 @@ fn move_refs(git: &Git, refs: &[RefUpdate], reason: &str) -> Result<OpOutcome> {
         RefMove::Moved | RefMove::Already => OpOutcome::Done,
         RefMove::Refused { name, found } => {
             let found = found.as_ref().map_or("nothing", CommitId::short).to_owned();
-            OpOutcome::Refused(format!("{name} stands at {found}, which dynwf did not put there"))
+            OpOutcome::Refused(format!(
+                "{name} stands at {found}, which dynwf did not put there"
+            ))
         }
     })
 }
@@ -121,7 +143,7 @@ fn make_workspace(
     let made = workspace::make(
         git,
         &MakeSpec {
-            admin_name: admin_name(&state.slug, name, attempt),
+            admin_name: workspace::admin_name(&state.slug, name, attempt),
             path: path.into(),
             head,
             commit: base.clone(),
@@ -172,12 +194,14 @@ fn remove_workspace(
 ) -> Result<OpOutcome> {
     let stamp = at.strftime("%Y%m%dT%H%M%S%3fZ").to_string();
     let rescue_ref = state.slug.rescue(&name.to_string(), &stamp);
-    let rescued = workspace::rescue(git, workspace, holds, &rescue_ref)
+    let rescued = workspace::rescue(git, workspace, holds, &rescue_ref, at, Caps::default())
         .with_context(|| format!("keeping what lies in {}", workspace.path))?;
     fault::point("effect:rescued");
     workspace::remove(git, workspace)
         .with_context(|| format!("removing the workspace {}", workspace.path))?;
     Ok(OpOutcome::Removed {
-        rescued: rescued.map(|_| rescue_ref),
+        rescued: rescued
+            .filter(|rescued| rescued.commit.is_some())
+            .map(|_| rescue_ref),
     })
 }

@@ -59,9 +59,7 @@ pub fn standing(state: &RunState) -> ExitCode {
     if state.verification_failed() {
         codes.push(ExitCode::VerificationFailed);
     }
-    if limit::exhausted(state).is_some()
-        && state.packets.keys().any(|id| state.is_active(id))
-    {
+    if limit::exhausted(state).is_some() && state.packets.keys().any(|id| state.is_active(id)) {
         codes.push(ExitCode::BudgetExhausted);
     }
     let failed = state.packets.keys().any(|id| {

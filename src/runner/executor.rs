@@ -129,11 +129,16 @@ impl Executor {
         let (Some(conflict), Some(tip)) = (conflict, tip) else {
             return Err("the conflict is gone".to_owned());
         };
-        let paths: Vec<_> = conflict.files.iter().map(|file| file.path.clone()).collect();
+        let paths: Vec<_> = conflict
+            .files
+            .iter()
+            .map(|file| file.path.clone())
+            .collect();
         let git = &self.tools.git;
         match workspace::resolution(git, workspace, &paths) {
             Ok(workspace::Resolution::Unresolved(paths)) => Err(still_conflicted(&paths)),
-            Ok(workspace::Resolution::Tree(tree)) => {
+            Ok(workspace::Resolution::Refused(why)) => Err(why.join("; ")),
+            Ok(workspace::Resolution::Tree { tree, .. }) => {
                 integrate::resolution_commit(git, &state.slug, onto, tip, tree, at)
                     .map_err(|error| format!("{error:#}"))
             }

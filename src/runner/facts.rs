@@ -26,9 +26,10 @@ pub(super) fn facts(
         Input::Target(commit) => vec![EventKind::TargetSeen { commit }],
         Input::CheckAgain => check_again(state),
         Input::Push(binding) => vec![EventKind::PushAsked { binding }],
-        Input::Request { request, resolution } => {
-            requests::answer(state, options, &request, resolution, now)
-        }
+        Input::Request {
+            request,
+            resolution,
+        } => requests::answer(state, options, &request, resolution, now),
         Input::UnitNoted { unit, session } => vec![EventKind::UnitNoted { unit, session }],
         Input::UnitEnded(end) => unit_ended(state, end, now),
         Input::OpEnded { op, outcome } if state.ops.contains_key(&op) => {
@@ -105,7 +106,9 @@ fn work_interrupted(
     outcome: &UnitOutcome,
 ) -> Option<EventKind> {
     let working = packet.is_some_and(|packet| packet.stage == Stage::Working);
-    let packet = unit.packet().filter(|_| working && outcome.is_interruption())?;
+    let packet = unit
+        .packet()
+        .filter(|_| working && outcome.is_interruption())?;
     Some(EventKind::PacketRetried {
         packet: packet.clone(),
         comment: String::new(),
@@ -131,7 +134,10 @@ fn setup_failed(unit: &Unit, run: &str, outcome: &UnitOutcome) -> Option<EventKi
 }
 
 fn collected(state: &RunState, id: &PacketId, result: CollectResult) -> Vec<EventKind> {
-    let Some(packet) = state.packets.get(id).filter(|packet| packet.stage == Stage::Returned)
+    let Some(packet) = state
+        .packets
+        .get(id)
+        .filter(|packet| packet.stage == Stage::Returned)
     else {
         return Vec::new();
     };

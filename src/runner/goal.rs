@@ -1,8 +1,7 @@
 //! What an acting verb wants, and the settings that the rules look at.
 
 use crate::model::gate::Policy;
-use crate::model::id::Slug;
-use crate::model::unit::WorkspaceName;
+use crate::workspace::Sites;
 
 /// What an acting verb wants. Every verb runs the same loop; the goal says which steps it may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +70,7 @@ impl Goal {
 
 /// The settings that rules and jobs look at: resolved once, never read again while the loop runs.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(super) struct Options {
     /// What the verb wants.
     pub goal: Goal,
     /// How many units run at once.
@@ -86,30 +85,8 @@ pub struct Options {
     pub setup: Vec<String>,
     /// What opens a merge gate.
     pub policy: Policy,
-    /// The folder of the workflow's workspaces.
-    pub workspaces: String,
+    /// Where the workflow's workspaces lie.
+    pub sites: Sites,
     /// No new work: a person asked to stop.
     pub winding_down: bool,
-}
-
-impl Options {
-    /// Returns the directory of a workspace. Every attempt gets a fresh one, because a process that escaped
-    /// from an earlier attempt may still write into the old one.
-    pub fn workspace_path(&self, name: &WorkspaceName, attempt: u32) -> String {
-        let root = self.workspaces.trim_end_matches('/');
-        if attempt > 1 {
-            format!("{root}/{name}.{attempt}")
-        } else {
-            format!("{root}/{name}")
-        }
-    }
-}
-
-/// Returns the name of a workspace's administrative folder below `<common>/worktrees`.
-pub fn admin_name(slug: &Slug, name: &WorkspaceName, attempt: u32) -> String {
-    if attempt > 1 {
-        format!("{slug}.{name}.{attempt}")
-    } else {
-        format!("{slug}.{name}")
-    }
 }

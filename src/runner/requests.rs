@@ -72,8 +72,15 @@ fn decision(
     let gate = state.gates.get(id);
     if gate.is_none() {
         let open: Vec<&str> = state.waiting_gates().map(|gate| gate.id.as_str()).collect();
-        let open = if open.is_empty() { "none".to_owned() } else { open.join(", ") };
-        return vec![refused(request, format!("no gate is called {id}; waiting: {open}"))];
+        let open = if open.is_empty() {
+            "none".to_owned()
+        } else {
+            open.join(", ")
+        };
+        return vec![refused(
+            request,
+            format!("no gate is called {id}; waiting: {open}"),
+        )];
     }
     match gate::answer(gate, request, &options.policy, now) {
         Ok(fact) => vec![fact],
@@ -99,9 +106,9 @@ fn retry(state: &RunState, id: &PacketId, comment: &str) -> Answered {
             "packet {id} is running: `dynwf packet cancel {} {id}` stops it first",
             state.slug
         )),
-        _ if state.works_in(&WorkspaceName::Packet(id.clone())) => Err(format!(
-            "a unit still runs in the workspace of packet {id}"
-        )),
+        _ if state.works_in(&WorkspaceName::Packet(id.clone())) => {
+            Err(format!("a unit still runs in the workspace of packet {id}"))
+        }
         _ => Ok(vec![EventKind::PacketRetried {
             packet: id.clone(),
             comment: comment.to_owned(),
@@ -155,7 +162,11 @@ fn done(state: &RunState, request: &Request, id: &PacketId, note: &str) -> Answe
         return Err(format!(
             "packet {id} has nothing to collect by hand: it is {}{}",
             state.status_of(id).word(),
-            if has_workspace { "" } else { ", and has no workspace" }
+            if has_workspace {
+                ""
+            } else {
+                ", and has no workspace"
+            }
         ));
     }
     Ok(vec![EventKind::PacketReturned {
@@ -219,7 +230,10 @@ fn skip(state: &RunState, why: &str) -> Answered {
 }
 
 fn amended(state: &RunState, request: &Request, plan: &Plan) -> Answered {
-    let frozen = state.frozen.as_ref().ok_or("the workflow is not split yet")?;
+    let frozen = state
+        .frozen
+        .as_ref()
+        .ok_or("the workflow is not split yet")?;
     let settled = |id: &PacketId| {
         state
             .packets

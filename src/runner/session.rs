@@ -1,7 +1,5 @@
 //! A workflow that this process holds: its lock, its journal, its state.
 
-use std::path::PathBuf;
-
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 
@@ -16,6 +14,7 @@ use crate::model::gate::Binding;
 use crate::model::id::{RefName, Slug, UnitId};
 use crate::model::plan::Plan;
 use crate::model::state::RunState;
+use crate::workspace::Sites;
 
 /// What the observer of a run is told.
 #[derive(Debug)]
@@ -62,15 +61,15 @@ pub struct Session {
     pub(super) store: Store,
     pub(super) journal: Journal,
     pub(super) state: RunState,
-    pub(super) workspaces: PathBuf,
+    pub(super) sites: Sites,
 }
 
 impl Session {
-    /// Takes the workflow's lock and replays its journal. `workspaces` is the folder for its workspaces.
+    /// Takes the workflow's lock and replays its journal. `sites` is where its workspaces lie.
     ///
     /// # Errors
     /// A [`crate::error::Failure`] with exit code 5 where another process holds the lock; damage in the journal.
-    pub fn open(git: &Git, config: &Config, slug: &Slug, workspaces: PathBuf) -> Result<Self> {
+    pub fn open(git: &Git, config: &Config, slug: &Slug, sites: Sites) -> Result<Self> {
         let store = Store::new(git.common_dir());
         let (journal, state) = Journal::open(&store, slug)?;
         Ok(Self {
@@ -79,7 +78,7 @@ impl Session {
             store,
             journal,
             state,
-            workspaces,
+            sites,
         })
     }
 
@@ -163,7 +162,7 @@ impl Session {
             silence: limits.silence,
             setup: self.config.workspace.setup.clone(),
             policy: self.config.gate.policy(),
-            workspaces: self.workspaces.to_string_lossy().into_owned(),
+            sites: self.sites.clone(),
             winding_down: false,
         }
     }

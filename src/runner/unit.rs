@@ -12,10 +12,11 @@ use tokio::time::{Duration, interval};
 
 use super::executor::{Message, Tools};
 use super::message::{Input, UnitEnd};
+use crate::agent::env::unit_environment;
 use crate::agent::prompt::{self, PromptParts};
 use crate::agent::{self, Agent, Call, Reader};
+use crate::config::AgentConfig;
 use crate::fault;
-use crate::model::agent::AgentConfig;
 use crate::model::evidence::Evidence;
 use crate::model::id::UnitId;
 use crate::model::packet::Workspace;
@@ -147,11 +148,7 @@ impl Watched {
     }
 
     /// Gives a line to the agent's reader and returns what is worth showing of it.
-    fn take(
-        &mut self,
-        line: &str,
-        messages: &mpsc::UnboundedSender<Message>,
-    ) -> Option<String> {
+    fn take(&mut self, line: &str, messages: &mpsc::UnboundedSender<Message>) -> Option<String> {
         let Some(reader) = &mut self.reader else {
             return agent::AgentEvent::Text(line.to_owned()).progress(&self.workspace);
         };
@@ -194,9 +191,10 @@ fn packet_of<'a>(state: &'a RunState, unit: &Unit) -> Option<&'a Packet> {
 fn workspace_of<'a>(state: &'a RunState, unit: &Unit) -> Result<&'a Workspace> {
     match &unit.workspace {
         WorkspaceName::Packet(id) => state.packets.get(id).and_then(|p| p.workspace.as_ref()),
-        WorkspaceName::Integration => {
-            state.integration.as_ref().and_then(|i| i.workspace.as_ref())
-        }
+        WorkspaceName::Integration => state
+            .integration
+            .as_ref()
+            .and_then(|i| i.workspace.as_ref()),
     }
     .ok_or_else(|| anyhow!("{} has no workspace", unit.workspace))
 }
@@ -231,7 +229,7 @@ fn task(
         (UnitKind::Work { .. }, None) => return Err(anyhow!("unit {} has no agent", unit.id)),
     };
     let mut task = Task::new(argv, workspace.path.clone());
-    let env = agent::unit_environment(std::env::vars_os(), &config, &client, &told);
+    let env = unit_environment(std::env::vars_os(), &config, &client, &told);
     task.env = Some(env);
     task.seconds = unit.seconds;
     task.silence = unit.silence;
@@ -312,8 +310,12 @@ fn failing_checks(tools: &Tools, state: &RunState, packet: &Packet) -> Result<Ve
         .into_iter()
         .filter_map(|(check, evidence)| Some((check, evidence.filter(|e| !Evidence::passed(e))?)))
         .map(|(check, evidence)| {
-            let folder =
-                UnitDir::new(tools.store.units(&state.slug).join(evidence.unit.to_string()));
+            let folder = UnitDir::new(
+                tools
+                    .store
+                    .units(&state.slug)
+                    .join(evidence.unit.to_string()),
+            );
             let mut output = process::tail(&folder.stdout(), FEEDBACK)?;
             output.push_str(&process::tail(&folder.stderr(), FEEDBACK)?);
             Ok(prompt::failed_check(&check, &evidence.outcome, &output))
@@ -336,7 +338,10 @@ fn told(
     let base = packet
         .and_then(|id| state.packets.get(id)?.base.as_ref())
         .unwrap_or(&frozen.base);
-    let branch = packet.map_or_else(|| state.slug.integration_branch(), |id| state.slug.branch(id));
+    let branch = packet.map_or_else(
+        || state.slug.integration_branch(),
+        |id| state.slug.branch(id),
+    );
     let scope = packet_of(state, unit).map_or_else(String::new, |packet| packet.scope.join("\n"));
     let text = |path: &Path| path.to_string_lossy().into_owned();
     Ok([

@@ -12,7 +12,7 @@ use crate::model::id::{CommitId, PacketId};
 use crate::model::packet::{Collected, Conflict, ConflictFile, Weight};
 use crate::model::scope::Scope;
 use crate::model::state::{Integration, PacketState, RunState};
-use crate::review;
+use crate::review::facts::risk_facts;
 use crate::workspace::{self, CollectSpec, Outcome};
 
 /// Makes a commit of what a worker left in the packet's workspace. No ref moves.
@@ -44,7 +44,7 @@ pub(super) fn collect(tools: &Tools, state: &RunState, id: &PacketId) -> Result<
         Outcome::Work { tip, tree } => {
             let scope = Scope::new(&planned.scope)
                 .map_err(|bad| anyhow!("scope {} of packet {id}: {}", bad.index, bad.why))?;
-            let facts = review::risk_facts(&tools.git, &tools.git.tree_of(&base)?, &tree, &scope)?;
+            let facts = risk_facts(&tools.git, &tools.git.tree_of(&base)?, &tree, &scope)?;
             CollectResult::Work(Box::new(Collected {
                 base,
                 tip,
@@ -128,7 +128,7 @@ pub(super) fn weigh(tools: &Tools, state: &RunState) -> Result<Input> {
     let integration = integration_of(state)?;
     let everything = Scope::new(&["**".to_owned()]).map_err(|bad| anyhow!(bad.why))?;
     let old = tools.git.tree_of(&integration.target)?;
-    let facts = review::risk_facts(&tools.git, &old, &integration.tree, &everything)?;
+    let facts = risk_facts(&tools.git, &old, &integration.tree, &everything)?;
     Ok(Input::Weighed(Weight {
         old: integration.target.clone(),
         new: integration.commit.clone(),
@@ -160,10 +160,7 @@ fn integration_of(state: &RunState) -> Result<&Integration> {
 /// The time that a packet's commits carry: that of the fact that asked for them, so that a commit that is made
 /// again after a crash is the same commit.
 fn time_of(packet: &PacketState, state: &RunState) -> Timestamp {
-    packet
-        .since
-        .or(state.at)
-        .unwrap_or(Timestamp::UNIX_EPOCH)
+    packet.since.or(state.at).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 fn result_of(merged: Merged, state: &RunState, onto: &CommitId) -> MergeResult {

@@ -28,7 +28,7 @@ use crate::model::packet::Workspace;
 pub struct MakeSpec {
     /// The name of the administrative folder: `<slug>.<packet>`, with `.a2` for a second attempt beside it.
     pub admin_name: String,
-    /// The directory; it must not exist. Best from [`super::default_path`].
+    /// The directory; it must not exist. Best from [`super::Sites::path`].
     pub path: PathBuf,
     /// The branch, which the caller has created at `commit`, or a detached HEAD.
     pub head: Head,

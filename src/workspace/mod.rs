@@ -43,5 +43,5 @@ pub use place::Head;
 pub use remove::{Facts, empty_trash, is_intact, read_only_facts, remove};
 pub use rescue::{Caps, Rescued, rescue};
 pub use reset::reset;
-pub use site::{admin_name, default_path};
+pub use site::{Sites, admin_name, sites};
 pub use sparse::SparseSpec;

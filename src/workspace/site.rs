@@ -14,22 +14,38 @@ use crate::model::unit::WorkspaceName;
 /// Beside the repository, where nothing that walks the repository meets it.
 const BESIDE: &str = "../{repo}.dynwf/{slug}/{packet}";
 
-/// Returns the directory for a workspace: absolute, not made yet. `template` (from `[workspace] path`) may hold
+/// Where the workspaces of a workflow lie: a path in which the packet is still open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sites {
+    pattern: String,
+}
+
+/// What stands for the packet in a pattern.
+const PACKET: &str = "{packet}";
+
+impl Sites {
+    /// Returns the directory of a workspace; attempt 2 and later get directories of their own (`<packet>.a2`),
+    /// because a process that escaped from an earlier attempt may still write into its directory.
+    pub fn path(&self, name: &WorkspaceName, attempt: u32) -> String {
+        let name = last_name(name, attempt);
+        match self.pattern.rfind(PACKET) {
+            Some(at) => {
+                let (before, after) = self.pattern.split_at(at);
+                format!("{before}{name}{}", &after[PACKET.len()..])
+            }
+            None => self.pattern.clone(),
+        }
+    }
+}
+
+/// Returns where the workspaces of a workflow lie: absolute, not made yet. `template` (from `[workspace] path`) may hold
 /// `{repo}`, `{slug}` and `{packet}`, and is relative to the main work tree; without one it is
 /// `../<repo>.dynwf/<slug>/<packet>`, or `<state>/<repo>-<hash>/<slug>/<packet>` where that cannot be written.
-/// `attempt` 2 and later get directories of their own (`<packet>.a2`).
 ///
 /// # Errors
 /// A [`Failure`] if the template has no `{packet}`, an unknown placeholder, or leads into the repository's own
-/// directory.
-pub fn default_path(
-    git: &Git,
-    template: Option<&str>,
-    state: &Path,
-    slug: &Slug,
-    name: &WorkspaceName,
-    attempt: u32,
-) -> Result<PathBuf> {
+/// directory, or if the path is not UTF-8.
+pub fn sites(git: &Git, template: Option<&str>, state: &Path, slug: &Slug) -> Result<Sites> {
     let root = match git.main_work_tree() {
         Some(root) => root,
         None => git.common_dir(),
@@ -44,19 +60,19 @@ pub fn default_path(
                 .to_owned()
         },
     );
-    let packet = last_name(name, attempt);
-    let fill = |template: &str| fill(template, &repo, slug.as_str(), &packet);
+    let fill = |template: &str| fill(template, &repo, slug.as_str());
     let Some(template) = template else {
         let beside = joined(root, &fill(BESIDE)?)?;
         let there = disk::nearest_directory(&beside)?;
         let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
         if rustix::fs::access(&there, access).is_ok() {
-            return Ok(beside);
+            return pattern(&beside);
         }
         let hash = format!("{:x}", Sha256::digest(disk::path_bytes(git.common_dir())));
-        return joined(state, &format!("{repo}-{}/{slug}/{packet}", &hash[..8]));
+        let kept = joined(state, &format!("{repo}-{}/{slug}/{PACKET}", &hash[..8]))?;
+        return pattern(&kept);
     };
-    if !template.contains("{packet}") {
+    if !template.contains(PACKET) {
         return Err(
             Failure::usage(format!("the workspace path `{template}` has no {{packet}}"))
                 .hint("set [workspace] path to something like ../{repo}.dynwf/{slug}/{packet}")
@@ -72,7 +88,21 @@ pub fn default_path(
         .hint("set [workspace] path to a place outside of it")
         .into());
     }
-    Ok(path)
+    pattern(&path)
+}
+
+fn pattern(path: &Path) -> Result<Sites> {
+    let Some(text) = path.to_str() else {
+        return Err(Failure::usage(format!(
+            "the workspace path {} is not UTF-8, which journals and agents need",
+            path.display()
+        ))
+        .hint("set [workspace] path to another place")
+        .into());
+    };
+    Ok(Sites {
+        pattern: text.to_owned(),
+    })
 }
 
 /// The name of the administrative folder of a workspace: `<slug>.<packet>`, `<slug>.<packet>.a2`, ….
@@ -88,7 +118,7 @@ fn last_name(name: &WorkspaceName, attempt: u32) -> String {
     }
 }
 
-fn fill(template: &str, repo: &str, slug: &str, packet: &str) -> Result<String> {
+fn fill(template: &str, repo: &str, slug: &str) -> Result<String> {
     let mut out = String::new();
     let mut rest = template;
     while let Some(at) = rest.find('{') {
@@ -100,7 +130,7 @@ fn fill(template: &str, repo: &str, slug: &str, packet: &str) -> Result<String> 
         out.push_str(match word {
             "{repo}" => repo,
             "{slug}" => slug,
-            "{packet}" => packet,
+            PACKET => PACKET,
             _ => {
                 return Err(Failure::usage(format!(
                     "the workspace path `{template}` has an unknown placeholder"

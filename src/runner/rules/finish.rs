@@ -212,9 +212,9 @@ fn workspaces(
 
 /// Each branch goes away, and a plain ref to the same commit comes: all in one move.
 fn archived_refs(state: &RunState) -> Vec<RefUpdate> {
-    let branches = state
-        .in_plan_order()
-        .filter_map(|(id, packet)| Some((id.as_str(), state.slug.branch(id), packet.branch.clone()?)));
+    let branches = state.in_plan_order().filter_map(|(id, packet)| {
+        Some((id.as_str(), state.slug.branch(id), packet.branch.clone()?))
+    });
     let integration = state.integration.iter().map(|integration| {
         (
             "integration",

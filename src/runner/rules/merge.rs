@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::super::goal::Options;
 use super::super::{limit, queue};
 use super::ask;
-use crate::gate::binding_for_question;
 use super::start::{check_unit, next_setup, start};
+use crate::gate::binding_for_question;
 use crate::model::event::EventKind;
 use crate::model::gate::{Binding, GateKind};
 use crate::model::id::GateId;
@@ -112,9 +112,16 @@ pub(super) fn ask_before_merging(
     } else {
         gate.why.clone()
     };
-    ask(state, GateId::integrate(), GateKind::Batch, binding, vec![why], now)
-        .into_iter()
-        .collect()
+    ask(
+        state,
+        GateId::integrate(),
+        GateKind::Batch,
+        binding,
+        vec![why],
+        now,
+    )
+    .into_iter()
+    .collect()
 }
 
 /// Whether a packet goes on by itself and does not wait for an accepted one.
@@ -179,7 +186,7 @@ fn make_workspace(integration: &Integration, options: &Options) -> Op {
         workspace: WorkspaceName::Integration,
         attempt: 0,
         base: integration.commit.clone(),
-        path: options.workspace_path(&WorkspaceName::Integration, 0),
+        path: options.sites.path(&WorkspaceName::Integration, 0),
         refs: Vec::new(),
     }
 }
@@ -196,8 +203,8 @@ pub(super) fn verify(state: &RunState, options: &Options, _: Timestamp) -> Vec<E
     let Some(integration) = &state.integration else {
         return Vec::new();
     };
-    let in_time = options.goal == super::super::goal::Goal::Verify
-        || queue::everything_is_over(state);
+    let in_time =
+        options.goal == super::super::goal::Goal::Verify || queue::everything_is_over(state);
     let Some((check, _)) = state
         .integrated_checks()
         .into_iter()
@@ -234,5 +241,12 @@ pub(super) fn verify(state: &RunState, options: &Options, _: Timestamp) -> Vec<E
         Some(setup) => (setup, None),
         None => check_unit(&check, integration.tree.clone()),
     };
-    vec![start(state, options, kind, WorkspaceName::Integration, 0, minutes)]
+    vec![start(
+        state,
+        options,
+        kind,
+        WorkspaceName::Integration,
+        0,
+        minutes,
+    )]
 }

@@ -78,8 +78,7 @@ fn ask(
     now: Timestamp,
 ) -> Option<EventKind> {
     let asked = state.gates.get(&id).is_some_and(|gate| {
-        gate.binding == binding
-            && !matches!(gate.status, GateStatus::Expired | GateStatus::Revoked)
+        gate.binding == binding && !matches!(gate.status, GateStatus::Expired | GateStatus::Revoked)
     });
     (!asked).then(|| EventKind::GateOpened {
         gate: Gate {

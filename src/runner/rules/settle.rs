@@ -71,7 +71,10 @@ fn judge_one(state: &RunState, id: &PacketId, packet: &PacketState) -> Option<Ev
         })
     };
     if let Some(why) = worker_failure(packet) {
-        return failed(format!("{why}; its work is kept as {}", collected.tip.short()));
+        return failed(format!(
+            "{why}; its work is kept as {}",
+            collected.tip.short()
+        ));
     }
     if matches!(planned.kind, Kind::Research | Kind::Review) {
         return Some(EventKind::PacketFinished { packet: id.clone() });
@@ -107,7 +110,11 @@ pub(in crate::runner) fn worker_failure(packet: &PacketState) -> Option<String> 
 }
 
 fn outside(paths: &[crate::model::path::RepoPath]) -> String {
-    let named: Vec<String> = paths.iter().take(NAMED_PATHS).map(ToString::to_string).collect();
+    let named: Vec<String> = paths
+        .iter()
+        .take(NAMED_PATHS)
+        .map(ToString::to_string)
+        .collect();
     let more = paths.len().saturating_sub(NAMED_PATHS);
     let and_more = if more > 0 {
         format!(" and {more} more")
@@ -149,14 +156,16 @@ fn decide_one(
         return accepted("policy");
     }
     let repository = &state.frozen.as_ref()?.repository;
-    let binding =
-        binding_for_merge(repository, &options.policy, &state.slug, id, collected);
+    let binding = binding_for_merge(repository, &options.policy, &state.slug, id, collected);
     let gate = GateId::merge(id);
     if let Some(question) = ask(state, gate.clone(), GateKind::Merge, binding, why, now) {
         return Some(question);
     }
     let gate = state.gates.get(&gate)?;
-    let by = gate.decision.as_ref().map_or("", |decision| decision.by.as_str());
+    let by = gate
+        .decision
+        .as_ref()
+        .map_or("", |decision| decision.by.as_str());
     match gate.status {
         GateStatus::Approved { .. } => accepted(by),
         GateStatus::Denied => Some(EventKind::PacketGivenUp {
@@ -166,7 +175,10 @@ fn decide_one(
                 .decision
                 .as_ref()
                 .filter(|decision| !decision.why.is_empty())
-                .map_or_else(|| format!("rejected by {by}"), |decision| decision.why.clone()),
+                .map_or_else(
+                    || format!("rejected by {by}"),
+                    |decision| decision.why.clone(),
+                ),
         }),
         _ => None,
     }

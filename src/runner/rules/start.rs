@@ -44,9 +44,7 @@ pub(super) fn ask_before_packets(
         return Vec::new();
     }
     startable(state)
-        .filter(|(id, packet)| {
-            packet.stage == Stage::Prepared || state.what_it_needs(id).is_none()
-        })
+        .filter(|(id, packet)| packet.stage == Stage::Prepared || state.what_it_needs(id).is_none())
         .find_map(|(id, _)| {
             let gate = asks_before(state, id)?;
             let repository = &state.frozen.as_ref()?.repository;
@@ -56,7 +54,14 @@ pub(super) fn ask_before_packets(
             } else {
                 gate.to_owned()
             };
-            ask(state, GateId::packet(id), GateKind::Packet, binding, vec![why], now)
+            ask(
+                state,
+                GateId::packet(id),
+                GateKind::Packet,
+                binding,
+                vec![why],
+                now,
+            )
         })
         .into_iter()
         .collect()
@@ -68,7 +73,12 @@ pub(super) fn prepare(state: &RunState, options: &Options, _: Timestamp) -> Vec<
     let making = state
         .ops
         .values()
-        .filter(|open| matches!(open.op, Op::MakeWorkspace { .. } | Op::RemoveWorkspace { .. }))
+        .filter(|open| {
+            matches!(
+                open.op,
+                Op::MakeWorkspace { .. } | Op::RemoveWorkspace { .. }
+            )
+        })
         .count();
     if !options.goal.prepares() || options.winding_down || state.integration.is_none() {
         return Vec::new();
@@ -115,7 +125,7 @@ fn prepare_one(
         },
     ];
     Some(Op::MakeWorkspace {
-        path: options.workspace_path(&name, attempt),
+        path: options.sites.path(&name, attempt),
         workspace: name,
         attempt,
         base,
@@ -146,7 +156,14 @@ pub(super) fn set_up(state: &RunState, options: &Options, _: Timestamp) -> Vec<E
         })
         .find_map(|(id, packet)| {
             next_setup(options, packet.set_up).map(|kind| {
-                start(state, options, kind, WorkspaceName::Packet(id.clone()), packet.attempt, None)
+                start(
+                    state,
+                    options,
+                    kind,
+                    WorkspaceName::Packet(id.clone()),
+                    packet.attempt,
+                    None,
+                )
             })
         })
         .into_iter()
@@ -279,10 +296,11 @@ fn is_let_through(state: &RunState, id: &PacketId) -> bool {
 /// Whether an effect on the packet's workspace or branch has not ended.
 pub(super) fn has_open_op(state: &RunState, id: &PacketId) -> bool {
     state.ops.values().any(|open| match &open.op {
-        Op::MakeWorkspace { workspace: name, .. } | Op::RemoveWorkspace { name, .. } => {
-            name.packet() == Some(id)
+        Op::MakeWorkspace {
+            workspace: name, ..
         }
-        Op::AdvancePacket { packet, .. } | Op::OpenConflict { packet, .. } => packet == id,
+        | Op::RemoveWorkspace { name, .. } => name.packet() == Some(id),
+        Op::AdvancePacket { packet, .. } => packet == id,
         _ => false,
     })
 }
