@@ -1,0 +1,130 @@
+//! The command line: a file a verb, one enum, one match.
+//!
+//! A verb is a `struct …Args` whose doc comments are its help, and a function that takes the resolved
+//! [`context::Context`] and answers with an exit code. Invariants: stdout gets answers and nothing else, stderr
+//! gets everything that narrates; no verb asks a question unless a person sits at a terminal; `--json` where
+//! something is read. Called by `main`.
+
+mod confirm;
+mod context;
+mod drive;
+mod gates;
+mod integrate;
+mod land;
+mod output;
+mod packet;
+mod plan;
+mod push;
+mod request;
+mod run;
+mod split;
+mod start;
+mod status;
+mod verify;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::error::{self, ExitCode, Failure};
+use context::Context;
+
+/// One large code change as many small supervised ones
+///
+/// dynwf plans a change, splits it into packets, gives each packet its own git worktree and branch where an agent
+/// or a person works, merges what came back, proves what it merged, and asks before anything large lands and
+/// before anything at all leaves the machine.
+#[derive(Debug, Parser)]
+#[command(name = "dynwf", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    /// Run as if started in this folder
+    #[arg(short = 'C', long = "directory", global = true, value_name = "DIR")]
+    directory: Option<PathBuf>,
+
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = output::Colour::Auto, value_name = "WHEN")]
+    color: output::Colour,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dynwf plan refactor --from plan.toml   check a plan and put it in place
+  dynwf run refactor                     everything up to the next gate; resumes whatever is there
+  dynwf status refactor                  what is going on, what waits for you, and the command that answers it
+  dynwf review refactor 03-cli           read a packet's difference
+  dynwf approve refactor merge:03-cli    answer a gate
+  dynwf land refactor                    move the target branch, once that is approved
+  dynwf push refactor                    push what was landed, once that is approved
+
+Exit codes: 0 done, 1 some packets failed, 2 bad input, 3 a gate or work waits for you, 4 a conflict is yours,
+5 another dynwf holds the workflow, 6 verification failed, 7 budget used up, 70 a bug.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Plan(plan::PlanArgs),
+    Split(split::SplitArgs),
+    Run(run::RunArgs),
+    Status(status::StatusArgs),
+    Integrate(integrate::IntegrateArgs),
+    Verify(verify::VerifyArgs),
+    Gates(gates::GatesArgs),
+    Approve(gates::ApproveArgs),
+    Reject(gates::RejectArgs),
+    Revoke(gates::RevokeArgs),
+    Land(land::LandArgs),
+    Push(push::PushArgs),
+    #[command(subcommand)]
+    Packet(packet::PacketCommand),
+    Stop(request::StopArgs),
+}
+
+/// Parses the arguments, runs the verb, prints an error if there is one, and returns the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked = !error.use_stderr();
+            let _ = error.print();
+            return if asked { 0 } else { ExitCode::Usage.number() };
+        }
+    };
+    output::set_colour(cli.color);
+    match dispatch(&cli) {
+        Ok(code) => code.number(),
+        Err(error) if output::is_closed_pipe(&error) => 0,
+        Err(error) => {
+            output::error(&error);
+            error::code_of(&error).number()
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<ExitCode> {
+    let here = || Context::open(cli.directory.as_deref());
+    match &cli.command {
+        Command::Plan(args) => plan::plan(here, args),
+        Command::Split(args) => split::split(&here()?, args),
+        Command::Run(args) => run::run(&here()?, args),
+        Command::Status(args) => status::status(&here()?, args),
+        Command::Integrate(args) => integrate::integrate(&here()?, args),
+        Command::Verify(args) => verify::verify(&here()?, args),
+        Command::Gates(args) => gates::gates(&here()?, args),
+        Command::Approve(args) => gates::approve(&here()?, args),
+        Command::Reject(args) => gates::reject(&here()?, args),
+        Command::Revoke(args) => gates::revoke(&here()?, args),
+        Command::Land(args) => land::land(&here()?, args),
+        Command::Push(args) => push::push(&here()?, args),
+        Command::Packet(args) => packet::packet(&here()?, args),
+        Command::Stop(args) => request::stop(&here()?, args),
+    }
+}
+
+/// A usage error with a hint, as most verbs need one.
+fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    Failure::usage(message).hint(hint).into()
+}

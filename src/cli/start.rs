@@ -1,0 +1,158 @@
+//! From a plan on disk to a frozen one: everything that can be wrong is found before anything is made.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use super::context::Context;
+use super::{output, usage};
+use crate::error::Failure;
+use crate::model::id::{CommitId, RefName, Slug};
+use crate::model::path::RepoPath;
+use crate::model::plan::Plan;
+use crate::plan::order::effective_after;
+use crate::plan::parse::{self, Places};
+use crate::plan::validate::{self, Surroundings};
+use crate::runner::{Session, Update};
+
+/// A plan that was checked, with what it was checked against.
+pub(super) struct Checked {
+    pub(super) plan: Plan,
+    pub(super) base: CommitId,
+    pub(super) target: RefName,
+}
+
+/// Reads a plan file.
+///
+/// # Errors
+/// Every problem of its syntax and types, with places.
+pub(super) fn read_plan(file: &Path, shown: &str) -> Result<(Plan, Places, Vec<u8>)> {
+    let bytes = std::fs::read(file).with_context(|| format!("reading the plan {shown}"))?;
+    let (plan, places) = parse::parse(&bytes, shown)?;
+    Ok((plan, places, bytes))
+}
+
+/// Checks a plan against the repository; warnings are said, errors are returned all at once.
+pub(super) fn check(context: &Context, plan: Plan, places: &Places) -> Result<Checked> {
+    let base = base_of(context, &plan, places)?;
+    let target = target_of(context, &plan)?;
+    let tree = context.git.tree_of(&base)?;
+    let files: Vec<RepoPath> = context
+        .git
+        .files(&tree)?
+        .into_iter()
+        .map(|entry| entry.path)
+        .collect();
+    let agents = context.config.agent_names();
+    let report = validate::validate(
+        &plan,
+        places,
+        &Surroundings {
+            files: &files,
+            known_agents: &agents,
+            head_branch: Some(&target),
+        },
+    );
+    for warning in report.into_result()? {
+        output::say(&format!("warning: {warning}"));
+    }
+    Ok(Checked { plan, base, target })
+}
+
+fn base_of(context: &Context, plan: &Plan, places: &Places) -> Result<CommitId> {
+    let rev = plan.base.as_deref().unwrap_or("HEAD");
+    match context.git.resolve(rev)? {
+        Some(commit) => Ok(commit),
+        None if plan.base.is_some() => {
+            let problem = places.problem("base", format!("`{rev}` names no commit in this repository"));
+            Err(Failure::usage(problem.to_string())
+                .hint("git branch --all lists what there is")
+                .into())
+        }
+        None => Err(usage(
+            "the repository has no commit yet",
+            "make a first commit: packets need one to start from",
+        )),
+    }
+}
+
+fn target_of(context: &Context, plan: &Plan) -> Result<RefName> {
+    let target = match &plan.integration.target {
+        Some(target) => validate::target_branch(target)
+            .map_err(|why| usage(format!("integration.target: {why}"), "name a local branch, such as main"))?,
+        None => context.git.head_branch()?.ok_or_else(|| {
+            usage(
+                "HEAD is detached, so there is no branch to land on",
+                "set `target` in the plan's [integration] table",
+            )
+        })?,
+    };
+    if context.git.read_ref(&target)?.is_none() {
+        return Err(usage(
+            format!("the target branch {} does not exist", target.short()),
+            format!("git branch {} creates it", target.short()),
+        ));
+    }
+    Ok(target)
+}
+
+/// Returns the workflow's session with its plan frozen: as it was, or from `.workflow/<slug>/plan.toml`.
+pub(super) fn begin(context: &Context, slug: &Slug) -> Result<Session> {
+    let known = context.store.read(slug)?.filter(|state| state.frozen.is_some());
+    if let Some(state) = known {
+        if state.archived {
+            return Err(usage(
+                format!("workflow {slug} is archived"),
+                format!("dynwf plan NEW --from .workflow/{slug}/plan.toml begins a new one"),
+            ));
+        }
+        return context.session(slug);
+    }
+    let file = context.plan_file(slug)?;
+    if !file.exists() {
+        context.state(slug)?;
+    }
+    let (plan, places, _) = read_plan(&file, &format!(".workflow/{slug}/plan.toml"))?;
+    let checked = check(context, plan, &places)?;
+    names_are_free(context, slug)?;
+    context.git.ident()?;
+    let mut plan = checked.plan;
+    let after = effective_after(&plan);
+    for packet in &mut plan.packets {
+        if let Some(after) = after.get(&packet.id) {
+            packet.after.clone_from(after);
+        }
+    }
+    let mut session = context.session(slug)?;
+    let mut ignore = |_: Update<'_>| {};
+    session.freeze(plan, checked.base, checked.target, &mut ignore)?;
+    Ok(session)
+}
+
+/// Refuses branch names that are taken, before anything is made.
+fn names_are_free(context: &Context, slug: &Slug) -> Result<()> {
+    let blocking = RefName::of_branch("dynwf")?;
+    if context.git.read_ref(&blocking)?.is_some() {
+        return Err(usage(
+            "a branch is called `dynwf`, so that git cannot make branches below `dynwf/`",
+            "git branch -m dynwf OTHER-NAME makes room",
+        ));
+    }
+    let by_slug = RefName::of_branch(&format!("dynwf/{slug}"))?;
+    let mut taken: Vec<RefName> = context
+        .git
+        .list_refs(&format!("refs/heads/dynwf/{slug}/"))?
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    if context.git.read_ref(&by_slug)?.is_some() {
+        taken.push(by_slug);
+    }
+    if let Some(name) = taken.first() {
+        return Err(usage(
+            format!("the branch {} exists already", name.short()),
+            format!("git branch -m {} OTHER-NAME, or plan under another name than {slug}", name.short()),
+        ));
+    }
+    Ok(())
+}

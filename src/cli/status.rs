@@ -1,0 +1,80 @@
+//! `dynwf status`: what is going on, what waits for you, and the command that answers it.
+
+use std::io;
+
+use anyhow::Result;
+use jiff::Timestamp;
+
+use super::context::Context;
+use super::{drive, output};
+use crate::error::ExitCode;
+use crate::model::id::Slug;
+use crate::report::list::{self, Summary};
+use crate::report::view::StatusView;
+use crate::report::{human, json};
+
+/// What is going on, what waits for you, and the command that answers it
+#[derive(Debug, clap::Args)]
+pub(super) struct StatusArgs {
+    /// The workflow; without one, all of them, a line each
+    slug: Option<Slug>,
+
+    /// Machine-readable, for scripts
+    #[arg(long)]
+    json: bool,
+
+    /// Keep showing it until nothing runs
+    #[arg(long, conflicts_with = "json", requires = "slug")]
+    watch: bool,
+}
+
+pub(super) fn status(context: &Context, args: &StatusArgs) -> Result<ExitCode> {
+    match &args.slug {
+        Some(slug) if args.watch => watch(context, slug)?,
+        Some(slug) => {
+            let state = context.state(slug)?;
+            if args.json {
+                output::answer(&json::status(&StatusView::new(&state, Timestamp::now())))?;
+            } else {
+                drive::show(&state)?;
+            }
+        }
+        None => all(context, args.json)?,
+    }
+    Ok(ExitCode::Done)
+}
+
+fn all(context: &Context, as_json: bool) -> Result<()> {
+    let mut workflows = Vec::new();
+    for slug in context.store.workflows()? {
+        if let Some(state) = context.store.read(&slug)? {
+            workflows.push(Summary::new(&state));
+        }
+    }
+    if as_json {
+        return output::answer(&json::list(&workflows));
+    }
+    if workflows.is_empty() {
+        output::say("no workflow here yet: dynwf plan NAME --from plan.toml begins one");
+    }
+    output::answer(&list::render(&workflows, Timestamp::now(), output::look(&io::stdout())))
+}
+
+/// Shows the table again whenever it changes, while a dynwf holds the workflow.
+fn watch(context: &Context, slug: &Slug) -> Result<()> {
+    let mut shown = 0;
+    loop {
+        let state = context.state(slug)?;
+        if state.seq != shown {
+            shown = state.seq;
+            if output::look(&io::stdout()).width.is_some() {
+                output::answer("\u{1b}[H\u{1b}[J")?;
+            }
+            drive::show(&state)?;
+        }
+        if !context.store.is_held(slug)? {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    }
+}
