@@ -327,6 +327,20 @@ fn other_peoples_workflows_pass_once_any_remote_has_them() {
 }
 
 #[test]
+fn a_workflow_kept_here_is_not_excused_by_another_remote_or_by_strangers_commits() {
+    let case = Case::new();
+    drop(case.record(vec![EventKind::RunEnded { code: 0 }]));
+    let theirs = case.repo.commit("merge\n\nDynwf-Workflow: theirs");
+    run(
+        &case.repo.top(),
+        &["update-ref", "refs/remotes/other/main", &theirs],
+    );
+    let text = case.refused(&format!("topic {theirs} refs/heads/topic {ZERO}\n"));
+    assert!(text.contains("workflow refactor"), "{text}");
+    assert!(!text.contains("workflow theirs"), "{text}");
+}
+
+#[test]
 fn everything_is_looked_at_where_the_configuration_says_so() {
     let case = Case::new();
     for line in [
