@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
@@ -53,6 +54,14 @@ struct Line {
     new: Option<String>,
     /// What it is at the remote; `None` if it is not there.
     old: Option<String>,
+}
+
+/// Returns where to look for the repository of the push: git names its directory to the hook where it lies
+/// elsewhere than above the working directory.
+pub fn start() -> PathBuf {
+    std::env::var_os("GIT_DIR")
+        .filter(|dir| !dir.is_empty())
+        .map_or_else(|| PathBuf::from("."), PathBuf::from)
 }
 
 /// Decides whether a push may go on.
