@@ -245,6 +245,17 @@ mod tests {
     }
 
     #[test]
+    fn deep_nesting_is_an_error_like_any_other() {
+        for text in [
+            "a = ".to_owned() + &"[".repeat(200_000),
+            "[a".to_owned() + &".a".repeat(200_000) + "]",
+        ] {
+            let text = refusal(&text);
+            assert!(text.starts_with("plan.toml:1:"), "{}", &text[..200]);
+        }
+    }
+
+    #[test]
     fn numbers_that_no_field_can_hold_are_refused() {
         for (line, expected) in [
             ("minutes = 4294967296", "at most 4294967295"),

@@ -19,6 +19,9 @@ use crate::error::Failure;
 use crate::model::id::{PacketId, Slug};
 use crate::model::plan::Plan;
 
+/// Where recipes are kept, below the top of the main work tree: `<name>.toml` each.
+pub const FOLDER: &str = ".workflow/recipes";
+
 /// A reusable plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
