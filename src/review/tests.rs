@@ -210,7 +210,8 @@ const PLAIN: Paper = Paper {
 fn edited() -> (Repository, TreeId, TreeId) {
     use std::os::unix::fs::PermissionsExt as _;
     let repository = Repository::new();
-    let body: String = (1..=20).map(|n| format!("let x{n} = {n};\n")).collect();
+    let lines: Vec<String> = (1..=20).map(|n| format!("let x{n} = {n};\n")).collect();
+    let body = lines.concat();
     repository.write("a.rs", &body);
     repository.write("old_name.rs", &body);
     repository.write("moved.rs", format!("{body}// exactly as it was\n"));
@@ -329,13 +330,13 @@ fn colour_marks_the_words_that_differ_and_plain_text_says_the_same() {
         coloured.contains("let x3 = \x1b[0m\x1b[1m\x1b[7m\x1b[31m3\x1b[0m"),
         "{coloured:?}"
     );
-    let mut bare = String::new();
+    let mut uncoloured = String::new();
     let mut parts = coloured.split('\x1b');
-    bare.push_str(parts.next().unwrap_or(""));
+    uncoloured.push_str(parts.next().unwrap_or(""));
     for part in parts {
-        bare.push_str(part.split_once('m').map_or("", |(_, rest)| rest));
+        uncoloured.push_str(part.split_once('m').map_or("", |(_, rest)| rest));
     }
-    let trimmed: Vec<&str> = bare.lines().map(str::trim_end).collect();
+    let trimmed: Vec<&str> = uncoloured.lines().map(str::trim_end).collect();
     assert_eq!(trimmed.join("\n") + "\n", show(&diff, PLAIN));
 }
 
