@@ -23,7 +23,7 @@ use super::effect::EffectMark;
 use crate::error::Failure;
 
 /// How long a run may take unless [`Cmd::timeout`] says otherwise.
-const LIMIT: Duration = Duration::from_mins(10);
+const LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// How long git has to take its lock files away after TERM.
 const GRACE: Duration = Duration::from_secs(3);

@@ -11,7 +11,7 @@ use git2::Odb;
 use sha2::{Digest as _, Sha256};
 
 use super::repo::Git;
-use super::tree::{RawEntry, entries, hex, read_tree};
+use super::tree::{RawEntry, entries, hex, is_missing, read_tree};
 use crate::model::id::TreeId;
 use crate::model::path::RepoPath;
 
@@ -48,9 +48,10 @@ impl Git {
                 path: Vec::new(),
                 found: Vec::new(),
             };
-            walk.trees(Some(old.as_str()), Some(new.as_str()))
-                .with_context(context)?;
-            return Ok(walk.found);
+            match walk.trees(Some(old.as_str()), Some(new.as_str())) {
+                Err(error) if is_missing(&error) => {}
+                walked => return walked.map(|()| walk.found).with_context(context),
+            }
         }
         let bytes = self
             .command()
@@ -147,14 +148,12 @@ impl Walk<'_> {
         let (old, new) = (read(old)?, read(new)?);
         let (mut old, mut new) = (entries(&old).peekable(), entries(&new).peekable());
         loop {
+            // Of a damaged entry the error comes out where it is taken.
             let side = match (old.peek(), new.peek()) {
                 (None, None) => return Ok(()),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
                 (Some(Ok(a)), Some(Ok(b))) => order(a, b),
-                // The damaged one is taken, and its error comes out.
-                (Some(Err(_)), _) => Ordering::Less,
-                (_, Some(Err(_))) => Ordering::Greater,
+                (None, Some(_)) | (Some(Ok(_)), Some(Err(_))) => Ordering::Greater,
+                (Some(_), _) => Ordering::Less,
             };
             let a = (side != Ordering::Greater).then(|| old.next()).flatten();
             let b = (side != Ordering::Less).then(|| new.next()).flatten();

@@ -220,7 +220,8 @@ impl Git {
 fn named_lock(complaint: &str) -> Option<PathBuf> {
     let (_, rest) = complaint.split_once("Unable to create '")?;
     let (path, _) = rest.split_once("': File exists")?;
-    path.ends_with(".lock").then(|| PathBuf::from(path))
+    let path = Path::new(path);
+    (path.extension()? == "lock").then(|| path.to_path_buf())
 }
 
 /// The error where a ref is in the way whose name is a folder of ours, or the other way round:

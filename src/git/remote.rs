@@ -15,10 +15,10 @@ use crate::model::op::RefUpdate;
 use crate::model::path::printable;
 
 /// A pre-push hook may run a whole test suite.
-const PUSH_LIMIT: Duration = Duration::from_hours(2);
+const PUSH_LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// A remote that does not answer in this time is not there.
-const ASK_LIMIT: Duration = Duration::from_mins(2);
+const ASK_LIMIT: Duration = Duration::from_secs(2 * 60);
 
 /// How a push ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -38,9 +38,14 @@ impl Git {
         if let Some(library) = self.library()? {
             let odb = library.odb().context("opening the object database")?;
             let mut files = Vec::new();
-            list(&odb, tree.as_str(), &mut Vec::new(), &mut files)
-                .with_context(|| format!("listing tree {tree}"))?;
-            return Ok(files);
+            match list(&odb, tree.as_str(), &mut Vec::new(), &mut files) {
+                Err(error) if is_missing(&error) => {}
+                listed => {
+                    return listed
+                        .map(|()| files)
+                        .with_context(|| format!("listing tree {tree}"));
+                }
+            }
         }
         let bytes = self
             .command()
@@ -101,6 +106,14 @@ pub(super) fn read_tree<'a>(odb: &'a Odb<'_>, id: &str) -> Result<git2::OdbObjec
         "object {id} is not a tree"
     );
     Ok(object)
+}
+
+/// Whether an object was missing: in a partial clone the git program can fetch it.
+pub(super) fn is_missing(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<git2::Error>())
+        .any(|cause| cause.code() == git2::ErrorCode::NotFound)
 }
 
 /// Walks the entries of a tree object's bytes: `mode SP name NUL id`, one after another.

@@ -94,7 +94,7 @@ impl Git {
             Ok(content.is_some_and(|content| content.trim_ascii() == wanted))
         };
         Ok(match how {
-            Use::CheckedOut if self.program_only() => self.head_of(git_dir)? == name,
+            Use::CheckedOut if self.program_only() => Self::head_of(git_dir)? == name,
             Use::CheckedOut => {
                 let head = read(&git_dir.join("HEAD"))?.unwrap_or_default();
                 let target = head.strip_prefix(b"ref:").map(<[u8]>::trim_ascii);
@@ -115,7 +115,7 @@ impl Git {
     }
 
     /// The branch of a worktree's HEAD by the git program: a reftable repository's HEAD file is a dummy.
-    fn head_of(&self, git_dir: &Path) -> Result<Vec<u8>> {
+    fn head_of(git_dir: &Path) -> Result<Vec<u8>> {
         let command = Cmd::on(git_dir, None, git_dir).args(["symbolic-ref", "--quiet", "HEAD"]);
         let output = command.run()?;
         match output.code() {

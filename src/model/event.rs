@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
 use super::gate::{Binding, Gate};
-use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, UnitId};
+use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, TreeId, UnitId};
 use super::op::{Op, OpOutcome};
-use super::packet::{Collected, Conflict, Merge};
+use super::packet::{Collected, Conflict, Merge, Weight};
 use super::plan::Plan;
 use super::unit::{Unit, UnitOutcome, Usage};
 
@@ -36,6 +36,8 @@ pub enum EventKind {
         plan: Box<Plan>,
         /// The commit that the work starts from.
         base: CommitId,
+        /// The tree of that commit.
+        tree: TreeId,
         /// The branch that the result lands on.
         target: RefName,
         /// The repository's own id.
@@ -87,6 +89,9 @@ pub enum EventKind {
         /// What its agent says it used.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Usage>,
+        /// What went wrong although its process ended well, in one line for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        complaint: Option<String>,
     },
     /// An effect is to be performed; its id is this record's number.
     OpBegan {
@@ -213,6 +218,11 @@ pub enum EventKind {
         /// The conflict.
         conflict: Conflict,
     },
+    /// The difference that landing would make was looked at.
+    IntegrationWeighed {
+        /// What it amounts to.
+        weight: Weight,
+    },
     /// What a push would do was looked up at the remote.
     PushAsked {
         /// What an approval would be bound to.
@@ -222,6 +232,11 @@ pub enum EventKind {
     EvidenceRecorded {
         /// What.
         evidence: Evidence,
+    },
+    /// What failed on a tree is to be checked again.
+    EvidenceDropped {
+        /// The tree.
+        tree: TreeId,
     },
     /// A person is asked; a gate of the same id is replaced.
     GateOpened {
@@ -357,8 +372,10 @@ impl EventKind {
             Self::TargetSeen { .. } => "TargetSeen",
             Self::TargetMerged { .. } => "TargetMerged",
             Self::TargetConflicted { .. } => "TargetConflicted",
+            Self::IntegrationWeighed { .. } => "IntegrationWeighed",
             Self::PushAsked { .. } => "PushAsked",
             Self::EvidenceRecorded { .. } => "EvidenceRecorded",
+            Self::EvidenceDropped { .. } => "EvidenceDropped",
             Self::GateOpened { .. } => "GateOpened",
             Self::GateDecided { .. } => "GateDecided",
             Self::GateExpired { .. } => "GateExpired",

@@ -5,10 +5,11 @@
 //! differs, it does not cover what is about to happen.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::id::{CommitId, GateId, PacketId, RefName};
-use super::op::RefUpdate;
+use super::reference::RefUpdate;
 
 /// What a gate guards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +122,93 @@ impl Binding {
     }
 }
 
+/// When a person is asked: the `[gate]` table of the configuration. Plain data; `gate::policy` judges by it.
+///
+/// The patterns are those of a packet's scope: `*` stays within a directory, `**` does not, a name without
+/// wildcards covers the file or the whole directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// Ask where more files changed than this.
+    pub max_files: u32,
+    /// Ask where more lines were added and removed, together, than this.
+    pub max_lines: u32,
+    /// Ask where files below more top-level directories changed than this.
+    pub max_top_dirs: u32,
+    /// Ask where a file is larger than this many bytes. Facts name only files above 1 MiB, so that a smaller
+    /// value asks from there on.
+    pub max_blob_bytes: u64,
+    /// Ask where more files were deleted than this.
+    pub max_deletions: u32,
+    /// Ask where a path matches one of these patterns.
+    pub protected: Vec<String>,
+    /// For how many hours an approval is good.
+    pub expires_hours: u32,
+    /// Whether an approval counts that was given without a terminal (`--yes`).
+    pub unattended: bool,
+    /// Which plain `git push` the pre-push hook looks at.
+    pub push: PushWatch,
+}
+
+/// Which plain `git push` needs an approval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PushWatch {
+    /// One that sends commits which dynwf made.
+    #[default]
+    Workflow,
+    /// Every one.
+    All,
+}
+
+/// The paths that a person looks at before they change, unless the configuration says otherwise: what runs in
+/// CI or on a developer's machine by itself, what decides how git shows or merges files, what pins
+/// dependencies, what instructs agents.
+const PROTECTED: [&str; 26] = [
+    ".github/**",
+    ".gitlab-ci*",
+    ".circleci/**",
+    "Jenkinsfile",
+    "**/Dockerfile",
+    "hooks/**",
+    ".husky/**",
+    "**/.gitattributes",
+    "**/.gitmodules",
+    "**/.gitconfig",
+    "**/.lfsconfig",
+    ".workflow/**",
+    "dynwf.toml",
+    "**/CODEOWNERS",
+    "**/*.lock",
+    "**/*lock*.json",
+    "**/go.sum",
+    "**/build.rs",
+    "**/.cargo/**",
+    "**/Makefile",
+    "**/.envrc",
+    ".vscode/**",
+    ".idea/**",
+    ".devcontainer/**",
+    "**/CLAUDE.md",
+    "**/AGENTS.md",
+];
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            max_files: 20,
+            max_lines: 500,
+            max_top_dirs: 5,
+            max_blob_bytes: 1 << 20,
+            max_deletions: 10,
+            protected: PROTECTED.iter().map(|&text| text.to_owned()).collect(),
+            expires_hours: 24,
+            unattended: true,
+            push: PushWatch::Workflow,
+        }
+    }
+}
+
 /// A question to a person, and its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gate {
@@ -159,6 +247,8 @@ pub enum GateStatus {
         /// The sequence number of the record that spent it. The same effect may go on with it after a crash;
         /// no other may.
         by: u64,
+        /// When the approval would have expired; an effect that was refused gives it back.
+        until: Timestamp,
     },
     /// Nobody used the approval in time.
     Expired,

@@ -275,9 +275,9 @@ fn is_ref_name(text: &str) -> bool {
         && !text.ends_with('.')
         && !text.contains("..")
         && !text.contains("@{")
-        && text
-            .split('/')
-            .all(|part| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock"))
+        && text.split('/').all(|part| {
+            !part.is_empty() && !part.starts_with('.') && part.strip_suffix(".lock").is_none()
+        })
         && text
             .chars()
             .all(|c| !c.is_control() && !" ~^:?*[\\".contains(c))

@@ -12,6 +12,7 @@ pub mod op;
 pub mod packet;
 pub mod path;
 pub mod plan;
+pub mod reference;
 pub mod request;
 pub mod scope;
 pub mod state;

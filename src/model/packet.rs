@@ -30,6 +30,9 @@ pub struct Collected {
     pub tree: TreeId,
     /// What is risky about the change, as facts.
     pub facts: RiskFacts,
+    /// Where the packet's branch stood if its worker had moved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<CommitId>,
     /// What the collector left out or found odd, for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -116,4 +119,21 @@ pub struct Merge {
     pub tree: TreeId,
     /// Which engine made it: `tree` or `git`; `person` where a conflict was resolved by hand.
     pub road: String,
+}
+
+/// What the difference between two commits amounts to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Weight {
+    /// The commit before.
+    pub old: CommitId,
+    /// The commit after.
+    pub new: CommitId,
+    /// SHA-256 of the raw difference, in hexadecimal.
+    pub digest: String,
+    /// Changed paths.
+    pub files: u32,
+    /// Added lines in text files.
+    pub additions: u32,
+    /// Removed lines in text files.
+    pub deletions: u32,
 }

@@ -95,7 +95,10 @@ impl Serialize for RepoPath {
         match self.as_text() {
             Some(text) => Stored::Text(Cow::Borrowed(text)),
             None => Stored::Bytes {
-                bytes: self.0.iter().map(|b| format!("{b:02x}")).collect(),
+                bytes: self
+                    .0
+                    .iter()
+                    .fold(String::new(), |text, b| text + &format!("{b:02x}")),
             },
         }
         .serialize(serializer)

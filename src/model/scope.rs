@@ -35,7 +35,8 @@ impl Scope {
             let bad = |why: String| BadPattern { index, why };
             refuse_unsafe(pattern).map_err(|why| bad(why.to_owned()))?;
             let pattern = pattern.trim_end_matches('/').trim_start_matches("./");
-            let glob = GlobBuilder::new(pattern)
+            let guarded = guard_classes(pattern).map_err(|why| bad(why.to_owned()))?;
+            let glob = GlobBuilder::new(&guarded)
                 .literal_separator(true)
                 .backslash_escape(true)
                 .build()
@@ -88,6 +89,66 @@ fn refuse_unsafe(pattern: &str) -> Result<(), &'static str> {
         return Err("the pattern holds a control character");
     }
     Ok(())
+}
+
+/// Keeps classes from crossing a `/`, which globset lets them do: a negated class is rewritten to exclude it,
+/// any other that includes it is refused.
+fn guard_classes(pattern: &str) -> Result<String, &'static str> {
+    let mut out = String::with_capacity(pattern.len() + 4);
+    let mut chars = pattern.chars().peekable();
+    while let Some(c) = chars.next() {
+        out.push(c);
+        if c == '\\' {
+            out.extend(chars.next());
+        } else if c == '[' {
+            guard_class(&mut chars, &mut out)?;
+        }
+    }
+    Ok(out)
+}
+
+fn guard_class(
+    chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    out: &mut String,
+) -> Result<(), &'static str> {
+    let negated = chars.next_if(|&c| c == '!' || c == '^').is_some();
+    let (mut bracket, mut dash, mut ranges) = (false, false, String::new());
+    let mut first = true;
+    while let Some(c) = chars.next() {
+        if c == ']' && !first {
+            // A bracket must come first and a dash last to stand for themselves.
+            let parts = [
+                if negated { "!" } else { "" },
+                if bracket { "]" } else { "" },
+                &ranges,
+                if negated { "/" } else { "" },
+                if dash { "-" } else { "" },
+                "]",
+            ];
+            out.push_str(&parts.concat());
+            return Ok(());
+        }
+        first = false;
+        let mut rest = chars.clone();
+        let to = match (rest.next(), rest.next()) {
+            (Some('-'), Some(to)) if to != ']' => {
+                *chars = rest;
+                to
+            }
+            _ => c,
+        };
+        if (c..=to).contains(&'/') {
+            return Err("a class of the pattern includes `/`");
+        }
+        match c {
+            ']' if to == c => bracket = true,
+            '-' if to == c => dash = true,
+            ']' | '-' => return Err("a range of the pattern begins with `]` or `-`"),
+            _ if to == c => ranges.push(c),
+            _ => ranges.extend([c, '-', to]),
+        }
+    }
+    Err("a class of the pattern has no `]`")
 }
 
 /// Whether the pattern has no wildcard, so that it names one file or directory.
@@ -148,6 +209,26 @@ mod tests {
             "a\nb",
         ] {
             assert!(Scope::new(&[bad.to_owned()]).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn no_class_crosses_a_slash() {
+        for (pattern, covered, not) in [
+            ("a[!b]c", "axc", "a/c"),
+            ("a[!]b]c", "axc", "a]c"),
+            ("a[^b-]c", "axc", "a-c"),
+            ("a[]x-]c", "a]c", "a/c"),
+            ("[!a-c]x", "dx", "bx"),
+            ("x\\[!a]", "x[!a]", "xb"),
+        ] {
+            let scope = scope(&[pattern]);
+            assert!(scope.covers(covered.as_bytes()), "{pattern} {covered}");
+            assert!(!scope.covers(not.as_bytes()), "{pattern} {not}");
+            assert!(!scope.covers(b"a/c"), "{pattern} a/c");
+        }
+        for bad in ["a[.-0]c", "a[/]c", "a[!a/]c", "a[b", "[--a]"] {
+            assert!(Scope::new(&[bad.to_owned()]).is_err(), "{bad}");
         }
     }
 

@@ -13,7 +13,7 @@ use super::words::{amount, counted, duration, one_line};
 use crate::model::event::{Answer, Event, EventKind, GivenUp};
 use crate::model::gate::Binding;
 use crate::model::id::{OpId, PacketId, UnitId};
-use crate::model::op::{MoveWhy, Op, OpOutcome};
+use crate::model::op::{MergeSide, MoveWhy, Op, OpOutcome};
 use crate::model::packet::{Collected, Conflict, Merge};
 use crate::model::state::RunState;
 use crate::model::unit::{Unit, UnitKind, UnitOutcome, Usage, WorkspaceName};
@@ -99,9 +99,13 @@ impl Teller {
                 outcome,
                 millis,
                 usage,
+                complaint,
             } => {
                 let known = self.units.remove(unit);
-                let text = unit_ended(*unit, known.as_ref(), outcome, *millis, usage.as_ref());
+                let mut text = unit_ended(*unit, known.as_ref(), outcome, *millis, usage.as_ref());
+                if let Some(complaint) = complaint {
+                    text = format!("{text}: {}", one_line(complaint));
+                }
                 (known.and_then(|unit| unit.packet().cloned()), text, true)
             }
             EventKind::OpBegan { op } => {
@@ -395,7 +399,10 @@ fn op_packet(op: &Op) -> Option<PacketId> {
             workspace: name, ..
         }
         | Op::RemoveWorkspace { name, .. } => name.packet().cloned(),
-        Op::OpenConflict { packet, .. }
+        Op::OpenConflict {
+            side: MergeSide::Packet(packet),
+            ..
+        }
         | Op::AdvancePacket { packet, .. }
         | Op::MoveRefs {
             why: MoveWhy::Integrate(packet),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::words::{counted, one_line};
 use crate::model::gate::{Gate, GateKind, GateStatus};
 use crate::model::id::{CommitId, GateId};
-use crate::model::op::Op;
+use crate::model::op::{MergeSide, Op};
 use crate::model::state::RunState;
 use crate::model::status::{PacketStatus, WorkflowStatus};
 
@@ -152,7 +152,9 @@ fn conflicts(state: &RunState) -> Vec<Next> {
                 .conflict
                 .as_ref()
                 .map_or(0, |conflict| conflict.files.len());
-            let open = integration.filter(|at| at.resolving.as_ref() == Some(id));
+            let open = integration.filter(
+                |at| matches!(&at.resolving, Some((MergeSide::Packet(packet), _)) if packet == id),
+            );
             let folder = open.and_then(|at| at.workspace.as_ref());
             let (detail, command) = match (open, folder) {
                 (Some(_), Some(made)) => (
@@ -315,7 +317,10 @@ fn go_on(state: &RunState) -> Option<Next> {
 
 /// What is left of a complete workflow: verify, land, push, archive; the verb and what is known about it.
 fn finish(state: &RunState) -> (&'static str, String) {
-    let integration = state.integration.as_ref().filter(|at| at.tree.is_some());
+    let integration = state
+        .integration
+        .as_ref()
+        .filter(|at| !at.merged.is_empty());
     match integration {
         Some(_) if !state.is_verified() => ("verify", "some checks did not run yet".to_owned()),
         Some(at) if state.landed.as_ref() != Some(&at.commit) => {

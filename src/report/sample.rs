@@ -8,7 +8,7 @@ use crate::model::event::{Event, EventKind};
 use crate::model::evidence::Evidence;
 use crate::model::gate::{Binding, Gate, GateKind, GateStatus};
 use crate::model::id::{CommitId, GateId, OpId, PacketId, RefName, TreeId, UnitId};
-use crate::model::op::{MoveWhy, Op, OpOutcome, RefUpdate};
+use crate::model::op::{MergeSide, MoveWhy, Op, OpOutcome, RefUpdate};
 use crate::model::packet::{Collected, Conflict, ConflictFile, Merge, RiskFacts, Workspace};
 use crate::model::plan::{
     Budget, Check, CheckWhen, Integration, Kind, Overlap, Packet, Plan, Risk, Severity,
@@ -119,6 +119,7 @@ impl Story {
         story.say(EventKind::PlanFrozen {
             plan: Box::new(plan),
             base: commit('3'),
+            tree: tree('3'),
             target: "refs/heads/main".parse().expect("a ref"),
             repository: "r".to_owned(),
         });
@@ -212,6 +213,7 @@ impl Story {
                 output_tokens: None,
                 dollars: None,
             }),
+            complaint: None,
         });
     }
 
@@ -319,6 +321,7 @@ pub(super) fn collected((files, additions, deletions): (u32, u32, u32)) -> Colle
             digest: "d".to_owned(),
             ..RiskFacts::default()
         },
+        found: None,
         notes: Vec::new(),
     }
 }
@@ -344,7 +347,7 @@ pub(super) fn middle() -> Story {
     story.op(
         Op::OpenConflict {
             workspace,
-            packet: packet("07-flags"),
+            side: MergeSide::Packet(packet("07-flags")),
             onto: commit('4'),
             tip: commit('a'),
         },

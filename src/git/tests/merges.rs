@@ -26,10 +26,10 @@ fn a_clean_merge_gives_the_tree_of_git_merge() {
         sample.write("f", "1\n2\n3\n4\n5\n6\n7\n8\n");
         let base = sample.commit("base");
         let ours = side(sample, &base, "ours", || {
-            sample.write("f", "one\n2\n3\n4\n5\n6\n7\n8\n")
+            sample.write("f", "one\n2\n3\n4\n5\n6\n7\n8\n");
         });
         let theirs = side(sample, &base, "theirs", || {
-            sample.write("f", "1\n2\n3\n4\n5\n6\n7\neight\n")
+            sample.write("f", "1\n2\n3\n4\n5\n6\n7\neight\n");
         });
         let merged = sample.door().merge_tree(&ours, &theirs).expect("merges");
         sample.git(&["checkout", "-q", "ours"]);
@@ -86,7 +86,7 @@ fn attributes_come_from_ours_alone() {
         sample.write("sub/log", "1\n");
         let base = sample.commit("base");
         let plain = side(sample, &base, "plain", || {
-            sample.write("sub/log", "plain\n")
+            sample.write("sub/log", "plain\n");
         });
         let union = side(sample, &base, "union", || {
             sample.write("sub/log", "union\n");

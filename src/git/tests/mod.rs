@@ -33,7 +33,7 @@ pub(super) struct Sample {
 pub(super) fn on_every_kind(test: impl Fn(&Sample)) {
     for kind in [Kind::Ordinary, Kind::Sha256, Kind::Reftable] {
         if let Some(sample) = Sample::try_new(kind) {
-            eprintln_kind(kind);
+            say(kind);
             test(&sample);
         }
     }
@@ -43,7 +43,7 @@ pub(super) fn on_every_kind(test: impl Fn(&Sample)) {
     clippy::print_stderr,
     reason = "says in a failed test's output which kind it was"
 )]
-fn eprintln_kind(kind: Kind) {
+fn say(kind: Kind) {
     eprintln!("kind: {kind:?}");
 }
 

@@ -53,7 +53,10 @@ fn revisions_resolve_as_git_resolves_them() {
         ] {
             assert_eq!(git.resolve(rev).expect("reads"), None, "{rev}");
         }
-        assert_eq!(git.parents_of(&two).expect("reads"), [one.clone()]);
+        assert_eq!(
+            git.parents_of(&two).expect("reads"),
+            std::slice::from_ref(&one)
+        );
         sample.git(&["checkout", "-q", "--detach"]);
         assert_eq!(git.head_branch().expect("reads"), None);
         assert!(git.is_ancestor(&one, &two).expect("reads"));
@@ -243,4 +246,30 @@ fn files_are_those_of_ls_tree_and_blobs_their_bytes() {
         assert!(git.blob(new.as_str()).is_err(), "a commit is no blob");
         assert!(git.blob("--help").is_err());
     });
+}
+
+#[test]
+fn what_a_partial_clone_lacks_is_fetched() {
+    let sample = Sample::new();
+    let (old, new) = two_trees(&sample);
+    sample.git(&["config", "uploadpack.allowFilter", "true"]);
+    let source = format!("file://{}", sample.top.display());
+    let clone = sample.top.with_file_name("partial");
+    let made = ["clone", "-q", "--bare", "--filter=tree:0", &source];
+    sample.git(&[&made[..], &[clone.to_str().expect("text")]].concat());
+    let (whole, part) = (sample.door(), Git::discover(&clone).expect("opens"));
+    let (a, b) = (
+        whole.tree_of(&old).expect("reads"),
+        whole.tree_of(&new).expect("reads"),
+    );
+    assert_eq!(
+        part.changes(&a, &b).expect("compares"),
+        whole.changes(&a, &b).expect("compares")
+    );
+    let files = part.files(&b).expect("lists");
+    let one = files
+        .iter()
+        .find(|file| file.path.as_bytes() == b"dir/one")
+        .expect("there");
+    assert_eq!(part.blob(&one.oid).expect("reads"), b"changed");
 }

@@ -132,3 +132,86 @@ fn the_version_is_that_of_the_program_on_path() {
     assert!(version >= Version::FLOOR);
     assert!(sample.git(&["version"]).contains(&version.to_string()));
 }
+
+#[test]
+fn a_repository_of_another_user_is_refused_with_the_way_out() {
+    // Only root can give a directory away.
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let sample = Sample::new();
+    for path in [sample.top.clone(), sample.top.join(".git")] {
+        std::os::unix::fs::chown(path, Some(12345), None).expect("gives it away");
+    }
+    let error = Git::discover(&sample.top).expect_err("belongs to another");
+    assert_eq!(code_of(&error), ExitCode::Usage, "{error:#}");
+    assert!(hint_of(&error).is_some_and(|hint| hint.contains("safe.directory")));
+}
+
+#[test]
+fn a_handle_can_be_shared_between_threads() {
+    fn check<T: Clone + Send + Sync + 'static>(_: &T) {}
+    let sample = Sample::new();
+    let one = sample.commit("one");
+    let git = sample.door();
+    check(&git);
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let (git, one) = (git.clone(), one.clone());
+            std::thread::spawn(move || git.tree_of(&one).expect("reads"))
+        })
+        .collect();
+    let tree = git.tree_of(&one).expect("reads");
+    for thread in threads {
+        assert_eq!(thread.join().expect("ends"), tree);
+    }
+}
+
+/// What `status` asks, in a process of its own where no program can be found.
+#[test]
+fn the_questions_of_every_day_start_no_git_process() {
+    let sample = Sample::new();
+    sample.commit("one");
+    let linked = sample.top.with_file_name("linked");
+    sample.git(&[
+        "worktree",
+        "add",
+        "-q",
+        "-b",
+        "side",
+        linked.to_str().expect("text"),
+    ]);
+    let this = std::env::current_exe().expect("known");
+    let output = std::process::Command::new(this)
+        .args([
+            "--exact",
+            "--ignored",
+            "git::tests::repository::ask_without_programs",
+        ])
+        .current_dir(&linked)
+        .env("PATH", "/nonexistent")
+        .output()
+        .expect("starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
+}
+
+#[test]
+#[ignore = "run by the test above, in a repository"]
+fn ask_without_programs() {
+    let git = Git::discover(&std::env::current_dir().expect("known")).expect("opens");
+    assert!(git.version().is_err(), "no program is here");
+    let head = git.resolve("HEAD").expect("resolves").expect("born");
+    let branch = git.head_branch().expect("reads").expect("on one");
+    assert_eq!(git.read_ref(&branch).expect("reads"), Some(head.clone()));
+    assert_eq!(git.list_refs("refs/heads/").expect("lists").len(), 2);
+    let tree = git.tree_of(&head).expect("reads");
+    assert_eq!(git.files(&tree).expect("lists"), []);
+    assert_eq!(git.changes(&tree, &tree).expect("compares"), []);
+    assert_eq!(git.branch_uses(&branch).expect("reads").len(), 1);
+    assert!(git.face_root().is_ok() && git.is_ancestor(&head, &head).expect("compares"));
+    assert_eq!(git.parents_of(&head).expect("reads"), []);
+}

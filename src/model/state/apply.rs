@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Frozen, Integration, LiveUnit, OpenOp, PacketState, Refusal, RunState, Stage};
-use crate::model::event::{Answer, Event, EventKind, GivenUp};
+use super::{Frozen, LiveUnit, RunState, Stage};
+use crate::model::event::{Answer, Event, EventKind};
 use crate::model::gate::{Decision, GateStatus};
 use crate::model::id::{GateId, OpId, PacketId, UnitId};
-use crate::model::op::{MoveWhy, Op, OpOutcome};
+use crate::model::op::MergeSide;
 use crate::model::plan::Plan;
-use crate::model::unit::{Unit, UnitKind, UnitOutcome, Usage, WorkspaceName};
+use crate::model::unit::{Unit, UnitKind, UnitOutcome, Usage};
 
 impl RunState {
     /// Takes one event into account.
@@ -20,17 +20,20 @@ impl RunState {
         self.apply_kind(event.seq, event.at, &event.kind);
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm a fact")]
     fn apply_kind(&mut self, seq: u64, at: Timestamp, kind: &EventKind) {
         match kind {
             EventKind::PlanFrozen {
                 plan,
                 base,
+                tree,
                 target,
                 repository,
             } => {
                 self.frozen = Some(Frozen {
                     plan: Arc::new((**plan).clone()),
                     base: base.clone(),
+                    tree: tree.clone(),
                     target: target.clone(),
                     repository: repository.clone(),
                     at,
@@ -48,6 +51,10 @@ impl RunState {
                 self.sandbox.clone_from(sandbox);
                 self.open_run = true;
                 self.stop_asked = false;
+                self.refusals.clear();
+                if let Some(integration) = &mut self.integration {
+                    integration.broken = None;
+                }
             }
             EventKind::RunEnded { .. } => self.open_run = false,
             EventKind::UnitStarted { unit } => self.unit_started(unit, seq, at),
@@ -57,8 +64,16 @@ impl RunState {
                 outcome,
                 millis,
                 usage,
+                complaint,
             } => {
-                self.unit_ended(*unit, outcome, *millis, usage.as_ref(), at);
+                self.unit_ended(
+                    *unit,
+                    outcome,
+                    complaint.as_ref(),
+                    *millis,
+                    usage.as_ref(),
+                    at,
+                );
             }
             EventKind::OpBegan { op } => self.op_began(OpId(seq), op, at),
             EventKind::OpEnded { op, outcome } => self.op_ended(*op, outcome, at),
@@ -67,6 +82,9 @@ impl RunState {
                 if let Some(integration) = &mut self.integration {
                     integration.following = Some((merge.clone(), target.clone()));
                     integration.conflict = None;
+                    if matches!(integration.resolving, Some((MergeSide::Target, _))) {
+                        integration.resolving = None;
+                    }
                 }
             }
             EventKind::TargetConflicted { conflict } => {
@@ -74,7 +92,16 @@ impl RunState {
                     integration.conflict = Some(conflict.clone());
                 }
             }
+            EventKind::IntegrationWeighed { weight } => {
+                if let Some(integration) = &mut self.integration {
+                    integration.weight = Some(weight.clone());
+                }
+            }
             EventKind::PushAsked { binding } => self.push_asked = Some(binding.clone()),
+            EventKind::EvidenceDropped { tree } => {
+                self.evidence
+                    .retain(|evidence| &evidence.tree != tree || evidence.passed());
+            }
             EventKind::EvidenceRecorded { evidence } => self.evidence.push(evidence.clone()),
             EventKind::GateOpened { gate } => {
                 self.gates.insert(gate.id.clone(), gate.clone());
@@ -126,106 +153,19 @@ impl RunState {
         }
     }
 
-    fn packet_event(&mut self, kind: &EventKind, at: Timestamp) {
-        let Some(id) = kind.packet() else { return };
-        let resolving = self
-            .integration
-            .as_mut()
-            .map(|integration| &mut integration.resolving);
-        let Some(packet) = self.packets.get_mut(id) else {
-            return;
-        };
-        match kind {
-            EventKind::PacketCollected { collected, .. } => {
-                packet.notes.extend(collected.notes.iter().cloned());
-                packet.collected = Some(collected.clone());
-                packet.come_to(Stage::Collected, None, at);
-            }
-            EventKind::PacketEmptied { notes, .. } => {
-                packet.notes.extend(notes.iter().cloned());
-                packet.come_to(Stage::NoChange, None, at);
-            }
-            EventKind::PacketFinished { .. } => packet.come_to(Stage::Done, None, at),
-            EventKind::PacketFailed { why, .. } => {
-                packet.come_to(Stage::Failed, Some(why.clone()), at);
-            }
-            EventKind::PacketTurned { feedback, .. } => {
-                packet.feedback.push(feedback.clone());
-                packet.outcome = None;
-                packet.come_to(Stage::Prepared, None, at);
-            }
-            EventKind::PacketAccepted { by, .. } => {
-                packet.accepted_by = Some(by.clone());
-                packet.come_to(Stage::Accepted, None, at);
-            }
-            EventKind::PacketMerged { merge, .. } => {
-                packet.merge = Some(merge.clone());
-                packet.since = Some(at);
-            }
-            EventKind::PacketConflicted { conflict, .. } => {
-                packet.conflict = Some(conflict.clone());
-                packet.resolution = None;
-                packet.come_to(Stage::Conflicted, None, at);
-            }
-            EventKind::ConflictResolved { commit, by, .. } => {
-                packet.resolution = Some(commit.clone());
-                packet.notes.push(format!("conflict resolved by {by}"));
-                packet.come_to(Stage::Accepted, None, at);
-                if let Some(resolving) =
-                    resolving.filter(|resolving| resolving.as_ref() == Some(id))
-                {
-                    *resolving = None;
-                }
-            }
-            EventKind::PacketClaimed { by, .. } => packet.claimed_by = Some(by.clone()),
-            EventKind::PacketReturned { by, note, .. } => {
-                packet.claimed_by = Some(by.clone());
-                if !note.is_empty() {
-                    packet.notes.push(note.clone());
-                }
-                packet.turn += 1;
-                packet.outcome = None;
-                packet.come_to(Stage::Returned, None, at);
-            }
-            EventKind::PacketRetried { comment, .. } => {
-                let keep = std::mem::take(packet);
-                *packet = keep.again();
-                if !comment.is_empty() {
-                    packet.feedback.push(comment.clone());
-                }
-                packet.come_to(Stage::Planned, None, at);
-                if let Some(resolving) =
-                    resolving.filter(|resolving| resolving.as_ref() == Some(id))
-                {
-                    *resolving = None;
-                }
-            }
-            EventKind::PacketGivenUp { how, why, .. } => {
-                let stage = match how {
-                    GivenUp::Cancelled | GivenUp::Dropped => Stage::Cancelled,
-                    GivenUp::Rejected => Stage::Rejected,
-                };
-                packet.come_to(stage, Some(why.clone()), at);
-                if let Some(resolving) =
-                    resolving.filter(|resolving| resolving.as_ref() == Some(id))
-                {
-                    *resolving = None;
-                }
-                for live in self.units.values_mut() {
-                    live.stopping |= live.unit.packet() == Some(id);
-                }
-            }
-            _ => {}
-        }
-    }
-
     fn add_packets(&mut self, plan: &Plan) {
         for packet in &plan.packets {
             self.packets.entry(packet.id.clone()).or_default();
         }
     }
 
-    fn settle(&mut self, packet: &PacketId, stage: Stage, reason: Option<String>, at: Timestamp) {
+    pub(super) fn settle(
+        &mut self,
+        packet: &PacketId,
+        stage: Stage,
+        reason: Option<String>,
+        at: Timestamp,
+    ) {
         if let Some(packet) = self.packets.get_mut(packet) {
             packet.come_to(stage, reason, at);
         }
@@ -268,6 +208,7 @@ impl RunState {
         &mut self,
         unit: UnitId,
         outcome: &UnitOutcome,
+        complaint: Option<&String>,
         millis: u64,
         usage: Option<&Usage>,
         at: Timestamp,
@@ -286,6 +227,7 @@ impl RunState {
                 packet.set_up += u32::from(set_up);
                 if live.unit.is_work() && packet.stage == Stage::Working {
                     packet.outcome = Some(outcome.clone());
+                    packet.complaint = complaint.cloned();
                     packet.come_to(Stage::Returned, None, at);
                 }
             }
@@ -298,267 +240,11 @@ impl RunState {
     }
 
     /// Marks a gate's approval as spent by the record with this number.
-    fn spend(&mut self, gate: &GateId, by: u64) {
+    pub(super) fn spend(&mut self, gate: &GateId, by: u64) {
         if let Some(gate) = self.gates.get_mut(gate)
-            && matches!(gate.status, GateStatus::Approved { .. })
+            && let GateStatus::Approved { until } = gate.status
         {
-            gate.status = GateStatus::Consumed { by };
+            gate.status = GateStatus::Consumed { by, until };
         }
-    }
-
-    fn op_began(&mut self, id: OpId, op: &Op, at: Timestamp) {
-        match op {
-            Op::Land(plan) => self.spend(&plan.gate, id.0),
-            Op::Push(plan) => self.spend(&plan.gate, id.0),
-            Op::MoveRefs {
-                why: MoveWhy::Integrate(packet),
-                ..
-            } => {
-                self.spend(&GateId::merge(packet), id.0);
-                self.spend(&GateId::integrate(), id.0);
-            }
-            Op::MakeWorkspace {
-                workspace: WorkspaceName::Packet(id),
-                attempt,
-                base,
-                ..
-            } => {
-                if let Some(packet) = self.packets.get_mut(id) {
-                    packet.attempt = *attempt;
-                    packet.base = Some(base.clone());
-                }
-            }
-            _ => {}
-        }
-        self.refusals.retain(|refusal| &refusal.op != op);
-        self.ops.insert(
-            id,
-            OpenOp {
-                op: op.clone(),
-                since: at,
-            },
-        );
-    }
-
-    fn op_ended(&mut self, id: OpId, outcome: &OpOutcome, at: Timestamp) {
-        let Some(OpenOp { op, .. }) = self.ops.remove(&id) else {
-            return;
-        };
-        if let OpOutcome::Refused(why) = outcome {
-            self.op_refused(op, why, at);
-        } else {
-            self.op_done(op, outcome, at);
-        }
-    }
-
-    fn op_refused(&mut self, op: Op, why: &str, at: Timestamp) {
-        let failed = match &op {
-            Op::MakeWorkspace {
-                workspace: WorkspaceName::Packet(packet),
-                ..
-            }
-            | Op::RemoveWorkspace {
-                name: WorkspaceName::Packet(packet),
-                ..
-            }
-            | Op::AdvancePacket { packet, .. } => Some(packet.clone()),
-            Op::MoveRefs {
-                why: MoveWhy::Integrate(packet),
-                ..
-            } => {
-                // The branch stood elsewhere: the merge is void and is made again.
-                if let Some(packet) = self.packets.get_mut(packet) {
-                    packet.merge = None;
-                }
-                None
-            }
-            _ => None,
-        };
-        if let Some(packet) = failed {
-            let finished = self
-                .packets
-                .get(&packet)
-                .is_some_and(|packet| packet.stage.is_settled());
-            if !finished {
-                self.settle(&packet, Stage::Failed, Some(why.to_owned()), at);
-            }
-        }
-        self.refusals.push(Refusal {
-            op,
-            why: why.to_owned(),
-        });
-    }
-
-    fn op_done(&mut self, op: Op, outcome: &OpOutcome, at: Timestamp) {
-        match op {
-            Op::MakeWorkspace {
-                workspace, base, ..
-            } => {
-                let OpOutcome::Made(made) = outcome else {
-                    return;
-                };
-                match workspace {
-                    WorkspaceName::Packet(id) => {
-                        if let Some(packet) = self.packets.get_mut(&id) {
-                            packet.workspace = Some(made.clone());
-                            packet.branch = Some(base);
-                            packet.set_up = 0;
-                            packet.come_to(Stage::Prepared, None, at);
-                        }
-                    }
-                    WorkspaceName::Integration => {
-                        if let Some(integration) = &mut self.integration {
-                            integration.workspace = Some(made.clone());
-                            integration.holds = Some(base);
-                            integration.set_up = 0;
-                        }
-                    }
-                }
-            }
-            Op::ResetWorkspace { to, .. } => {
-                if let Some(integration) = &mut self.integration {
-                    integration.holds = Some(to);
-                    integration.resolving = None;
-                }
-            }
-            Op::OpenConflict { packet, .. } => {
-                if let Some(integration) = &mut self.integration {
-                    integration.holds = None;
-                    integration.resolving = Some(packet);
-                }
-            }
-            Op::RemoveWorkspace { name, .. } => self.workspace_removed(&name, outcome),
-            Op::AdvancePacket { packet, refs, .. } => {
-                if let Some(packet) = self.packets.get_mut(&packet) {
-                    packet.branch = refs.first().and_then(|update| update.new.clone());
-                }
-            }
-            Op::MoveRefs { why, refs } => {
-                let new = refs.first().and_then(|update| update.new.clone());
-                self.refs_moved(&why, new, at);
-            }
-            Op::Land(plan) => {
-                if let Some((_, _, new)) = plan.update() {
-                    self.landed = Some(new.clone());
-                    self.target_seen = Some(new.clone());
-                    if let Some(integration) = &mut self.integration {
-                        integration.target = new.clone();
-                    }
-                }
-            }
-            Op::Push(plan) => {
-                self.push_asked = None;
-                self.pushed.push(plan.binding);
-            }
-        }
-    }
-
-    fn workspace_removed(&mut self, name: &WorkspaceName, outcome: &OpOutcome) {
-        let rescued = match outcome {
-            OpOutcome::Removed { rescued } => rescued.as_ref(),
-            _ => None,
-        };
-        match name {
-            WorkspaceName::Packet(id) => {
-                if let Some(packet) = self.packets.get_mut(id) {
-                    packet.workspace = None;
-                    packet
-                        .notes
-                        .extend(rescued.map(|name| format!("unfinished files are kept on {name}")));
-                }
-            }
-            WorkspaceName::Integration => {
-                if let Some(integration) = &mut self.integration {
-                    integration.workspace = None;
-                    integration.holds = None;
-                    integration.resolving = None;
-                }
-            }
-        }
-    }
-
-    fn refs_moved(
-        &mut self,
-        why: &MoveWhy,
-        new: Option<crate::model::id::CommitId>,
-        at: Timestamp,
-    ) {
-        match (why, new) {
-            (MoveWhy::Begin, Some(commit)) => {
-                self.integration = Some(Integration {
-                    target: commit.clone(),
-                    commit,
-                    tree: None,
-                    merged: Vec::new(),
-                    workspace: None,
-                    holds: None,
-                    set_up: 0,
-                    resolving: None,
-                    following: None,
-                    conflict: None,
-                    broken: None,
-                });
-            }
-            (MoveWhy::Integrate(id), Some(commit)) => {
-                let merge = self.packets.get(id).and_then(|packet| packet.merge.clone());
-                if let Some(integration) = &mut self.integration {
-                    integration.commit = commit;
-                    integration.tree = merge.map(|merge| merge.tree);
-                    integration.merged.push(id.clone());
-                    integration.broken = None;
-                }
-                self.settle(id, Stage::Integrated, None, at);
-            }
-            (MoveWhy::FollowTarget, Some(commit)) => {
-                if let Some(integration) = &mut self.integration
-                    && let Some((merge, target)) = integration.following.take()
-                {
-                    integration.commit = commit;
-                    integration.tree = Some(merge.tree);
-                    integration.target = target;
-                    integration.broken = None;
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-impl PacketState {
-    fn come_to(&mut self, stage: Stage, reason: Option<String>, at: Timestamp) {
-        self.stage = stage;
-        self.reason = reason;
-        self.since = Some(at);
-    }
-
-    /// What stays of a packet when it begins again: its history and what it used, not its work. The workspace
-    /// stays until it is removed.
-    fn again(self) -> Self {
-        Self {
-            attempt: self.attempt,
-            base: self.base,
-            branch: self.branch,
-            workspace: self.workspace,
-            feedback: self.feedback,
-            notes: self.notes,
-            spent: self.spent,
-            ..Self::default()
-        }
-    }
-}
-
-impl Stage {
-    /// Whether nothing more happens to the packet by itself.
-    pub fn is_settled(self) -> bool {
-        matches!(
-            self,
-            Self::Integrated
-                | Self::NoChange
-                | Self::Done
-                | Self::Failed
-                | Self::Conflicted
-                | Self::Rejected
-                | Self::Cancelled
-        )
     }
 }

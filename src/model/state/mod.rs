@@ -6,6 +6,8 @@
 //! (`query.rs`), not a field.
 
 mod apply;
+mod apply_op;
+mod apply_packet;
 mod query;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use super::evidence::Evidence;
 use super::gate::{Binding, Gate};
 use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, Slug, TreeId, UnitId};
-use super::op::Op;
-use super::packet::{Collected, Conflict, Merge, Workspace};
+use super::op::{MergeSide, Op};
+use super::packet::{Collected, Conflict, Merge, Weight, Workspace};
 use super::plan::Plan;
 use super::unit::{Unit, UnitOutcome, Usage};
 
@@ -67,6 +69,8 @@ pub struct RunState {
     pub open_run: bool,
     /// A person asked to wind down, in this run.
     pub stop_asked: bool,
+    /// The workflow's branches are plain refs now.
+    pub branches_archived: bool,
     /// The workflow was archived.
     pub archived: bool,
 }
@@ -78,6 +82,8 @@ pub struct Frozen {
     pub plan: Arc<Plan>,
     /// The commit that the work starts from.
     pub base: CommitId,
+    /// The tree of that commit.
+    pub tree: TreeId,
     /// The branch that the result lands on.
     pub target: RefName,
     /// The repository's own id.
@@ -120,8 +126,8 @@ pub struct Refusal {
 pub struct Integration {
     /// Its commit.
     pub commit: CommitId,
-    /// That commit's tree; none while nothing was merged.
-    pub tree: Option<TreeId>,
+    /// That commit's tree.
+    pub tree: TreeId,
     /// The target's commit that it contains.
     pub target: CommitId,
     /// The packets merged, in order.
@@ -132,10 +138,12 @@ pub struct Integration {
     pub holds: Option<CommitId>,
     /// How many setup commands ran in the workspace.
     pub set_up: u32,
-    /// The packet whose conflict is laid out in the workspace.
-    pub resolving: Option<PacketId>,
+    /// Whose conflict is laid out in the workspace, and onto which commit.
+    pub resolving: Option<(MergeSide, CommitId)>,
     /// A moved target's merge that no ref names yet.
     pub following: Option<(Merge, CommitId)>,
+    /// What landing it would change, when it was last looked at.
+    pub weight: Option<Weight>,
     /// Why the moved target cannot be merged.
     pub conflict: Option<Conflict>,
     /// Why the integrated tree cannot be checked (a setup command failed, for example).
@@ -195,6 +203,8 @@ pub struct PacketState {
     pub set_up: u32,
     /// How the last turn ended; none for work outside dynwf.
     pub outcome: Option<UnitOutcome>,
+    /// What went wrong in the last turn although its process ended well.
+    pub complaint: Option<String>,
     /// The client's session, for later turns.
     pub session: Option<String>,
     /// Its work.
@@ -267,6 +277,7 @@ impl RunState {
             sandbox: String::new(),
             open_run: false,
             stop_asked: false,
+            branches_archived: false,
             archived: false,
         }
     }

@@ -6,7 +6,7 @@ use super::{BudgetView, CheckView, GateView, IntegrationView, PacketView, SpentV
 use crate::model::evidence::Evidence;
 use crate::model::gate::{Gate, GateStatus};
 use crate::model::id::{PacketId, RefName, TreeId};
-use crate::model::op::{MoveWhy, Op};
+use crate::model::op::{MergeSide, MoveWhy, Op};
 use crate::model::plan::{Check, Kind, Packet};
 use crate::model::state::{PacketState, RunState, Stage};
 use crate::model::unit::{UnitKind, UnitOutcome, WorkspaceName};
@@ -147,9 +147,12 @@ pub(super) fn integration_view(state: &RunState) -> IntegrationView {
     IntegrationView {
         branch: branch_name(state, "integration", &state.slug.integration_branch()),
         commit: at.map(|at| at.commit.clone()),
-        tree: at.and_then(|at| at.tree.clone()),
+        tree: at.map(|at| at.tree.clone()),
         merged: at.map_or_else(Vec::new, |at| at.merged.clone()),
-        resolving: at.and_then(|at| at.resolving.clone()),
+        resolving: at.and_then(|at| match &at.resolving {
+            Some((MergeSide::Packet(packet), _)) => Some(packet.clone()),
+            _ => None,
+        }),
         worktree: at
             .and_then(|at| at.workspace.as_ref())
             .map(|made| made.path.clone()),
@@ -198,7 +201,7 @@ pub(super) fn integrated_check(
     check: &Check,
     evidence: Option<&Evidence>,
 ) -> CheckView {
-    let tree = state.integration.as_ref().and_then(|at| at.tree.as_ref());
+    let tree = state.integration.as_ref().map(|at| &at.tree);
     let running = checking(state, &WorkspaceName::Integration, &check.name);
     let mut view = check_view(check, evidence, tree, running);
     let earlier = state

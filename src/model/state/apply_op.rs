@@ -1,0 +1,237 @@
+//! How the beginning and the end of an effect change the state.
+
+use jiff::Timestamp;
+
+use super::{Integration, OpenOp, Refusal, RunState, Stage};
+use crate::model::gate::{GateStatus, LandPlan, PushPlan};
+use crate::model::id::{CommitId, GateId, OpId};
+use crate::model::op::{MoveWhy, Op, OpOutcome};
+use crate::model::unit::WorkspaceName;
+
+impl RunState {
+    pub(super) fn op_began(&mut self, id: OpId, op: &Op, at: Timestamp) {
+        match op {
+            Op::Land(plan) => self.spend(&plan.gate, id.0),
+            Op::Push(plan) => self.spend(&plan.gate, id.0),
+            Op::MoveRefs {
+                why: MoveWhy::Integrate(packet),
+                ..
+            } => {
+                self.spend(&GateId::merge(packet), id.0);
+                self.spend(&GateId::integrate(), id.0);
+            }
+            Op::MakeWorkspace {
+                workspace: WorkspaceName::Packet(id),
+                attempt,
+                base,
+                ..
+            } => {
+                if let Some(packet) = self.packets.get_mut(id) {
+                    packet.attempt = *attempt;
+                    packet.base = Some(base.clone());
+                }
+            }
+            _ => {}
+        }
+        self.refusals.retain(|refusal| &refusal.op != op);
+        self.ops.insert(
+            id,
+            OpenOp {
+                op: op.clone(),
+                since: at,
+            },
+        );
+    }
+
+    pub(super) fn op_ended(&mut self, id: OpId, outcome: &OpOutcome, at: Timestamp) {
+        let Some(OpenOp { op, .. }) = self.ops.remove(&id) else {
+            return;
+        };
+        if let OpOutcome::Refused(why) = outcome {
+            self.op_refused(op, why, at);
+        } else {
+            self.op_done(op, outcome, at);
+        }
+    }
+
+    fn op_refused(&mut self, op: Op, why: &str, at: Timestamp) {
+        if let Op::Land(LandPlan { gate, .. }) | Op::Push(PushPlan { gate, .. }) = &op
+            && let Some(gate) = self.gates.get_mut(gate)
+            && let GateStatus::Consumed { until, .. } = gate.status
+        {
+            // Nothing happened, so the approval is unspent.
+            gate.status = GateStatus::Approved { until };
+        }
+        let failed = match &op {
+            Op::MakeWorkspace {
+                workspace: WorkspaceName::Packet(packet),
+                ..
+            }
+            | Op::RemoveWorkspace {
+                name: WorkspaceName::Packet(packet),
+                ..
+            }
+            | Op::AdvancePacket { packet, .. } => Some(packet.clone()),
+            Op::MoveRefs {
+                why: MoveWhy::Integrate(packet),
+                ..
+            } => {
+                // The branch stood elsewhere: the merge is void and is made again.
+                if let Some(packet) = self.packets.get_mut(packet) {
+                    packet.merge = None;
+                }
+                None
+            }
+            _ => None,
+        };
+        if let Some(packet) = failed {
+            let finished = self
+                .packets
+                .get(&packet)
+                .is_some_and(|packet| packet.stage.is_settled());
+            if !finished {
+                self.settle(&packet, Stage::Failed, Some(why.to_owned()), at);
+            }
+        }
+        self.refusals.push(Refusal {
+            op,
+            why: why.to_owned(),
+        });
+    }
+
+    fn op_done(&mut self, op: Op, outcome: &OpOutcome, at: Timestamp) {
+        match op {
+            Op::MakeWorkspace {
+                workspace, base, ..
+            } => {
+                let OpOutcome::Made(made) = outcome else {
+                    return;
+                };
+                match workspace {
+                    WorkspaceName::Packet(id) => {
+                        if let Some(packet) = self.packets.get_mut(&id) {
+                            packet.workspace = Some(made.clone());
+                            packet.branch = Some(base);
+                            packet.set_up = 0;
+                            packet.come_to(Stage::Prepared, None, at);
+                        }
+                    }
+                    WorkspaceName::Integration => {
+                        if let Some(integration) = &mut self.integration {
+                            integration.workspace = Some(made.clone());
+                            integration.holds = Some(base);
+                            integration.set_up = 0;
+                        }
+                    }
+                }
+            }
+            Op::ResetWorkspace { to, .. } => {
+                if let Some(integration) = &mut self.integration {
+                    integration.holds = Some(to);
+                    integration.resolving = None;
+                }
+            }
+            Op::OpenConflict { side, onto, .. } => {
+                if let Some(integration) = &mut self.integration {
+                    integration.holds = None;
+                    integration.resolving = Some((side, onto));
+                }
+            }
+            Op::RemoveWorkspace { name, .. } => self.workspace_removed(&name, outcome),
+            Op::AdvancePacket { packet, refs, .. } => {
+                if let Some(packet) = self.packets.get_mut(&packet) {
+                    packet.branch = refs.first().and_then(|update| update.new.clone());
+                }
+            }
+            Op::MoveRefs { why, refs } => {
+                let new = refs.first().and_then(|update| update.new.clone());
+                self.refs_moved(&why, new, at);
+            }
+            Op::Land(plan) => {
+                if let Some((_, _, new)) = plan.update() {
+                    self.landed = Some(new.clone());
+                    self.target_seen = Some(new.clone());
+                    if let Some(integration) = &mut self.integration {
+                        integration.target = new.clone();
+                    }
+                }
+            }
+            Op::Push(plan) => {
+                self.push_asked = None;
+                self.pushed.push(plan.binding);
+            }
+        }
+    }
+
+    fn workspace_removed(&mut self, name: &WorkspaceName, outcome: &OpOutcome) {
+        let rescued = match outcome {
+            OpOutcome::Removed { rescued } => rescued.as_ref(),
+            _ => None,
+        };
+        match name {
+            WorkspaceName::Packet(id) => {
+                if let Some(packet) = self.packets.get_mut(id) {
+                    packet.workspace = None;
+                    packet
+                        .notes
+                        .extend(rescued.map(|name| format!("unfinished files are kept on {name}")));
+                }
+            }
+            WorkspaceName::Integration => {
+                if let Some(integration) = &mut self.integration {
+                    integration.workspace = None;
+                    integration.holds = None;
+                    integration.resolving = None;
+                }
+            }
+        }
+    }
+
+    fn refs_moved(&mut self, why: &MoveWhy, new: Option<CommitId>, at: Timestamp) {
+        match (why, new) {
+            (MoveWhy::Begin, Some(commit)) => {
+                let Some(tree) = self.frozen.as_ref().map(|frozen| &frozen.tree) else {
+                    return;
+                };
+                self.integration = Some(Integration {
+                    target: commit.clone(),
+                    commit,
+                    tree: tree.clone(),
+                    merged: Vec::new(),
+                    workspace: None,
+                    holds: None,
+                    set_up: 0,
+                    resolving: None,
+                    following: None,
+                    weight: None,
+                    conflict: None,
+                    broken: None,
+                });
+            }
+            (MoveWhy::Integrate(id), Some(commit)) => {
+                let merge = self.packets.get(id).and_then(|packet| packet.merge.clone());
+                if let Some(integration) = &mut self.integration {
+                    integration.commit = commit;
+                    if let Some(merge) = merge {
+                        integration.tree = merge.tree;
+                    }
+                    integration.merged.push(id.clone());
+                    integration.broken = None;
+                }
+                self.settle(id, Stage::Integrated, None, at);
+            }
+            (MoveWhy::FollowTarget, Some(commit)) => {
+                if let Some(integration) = &mut self.integration
+                    && let Some((merge, target)) = integration.following.take()
+                {
+                    integration.commit = commit;
+                    integration.tree = merge.tree;
+                    integration.target = target;
+                    integration.broken = None;
+                }
+            }
+            (MoveWhy::Archive, _) => self.branches_archived = true,
+            _ => {}
+        }
+    }
+}

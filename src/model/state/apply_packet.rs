@@ -1,0 +1,139 @@
+//! How the events of a packet change the state.
+
+use jiff::Timestamp;
+
+use super::{PacketState, RunState, Stage};
+use crate::model::event::{EventKind, GivenUp};
+use crate::model::op::MergeSide;
+
+impl RunState {
+    #[expect(clippy::too_many_lines, reason = "one arm a fact")]
+    pub(super) fn packet_event(&mut self, kind: &EventKind, at: Timestamp) {
+        let Some(id) = kind.packet() else { return };
+        let laid_out = self
+            .integration
+            .as_mut()
+            .map(|integration| &mut integration.resolving)
+            .filter(|resolving| {
+                matches!(resolving, Some((MergeSide::Packet(packet), _)) if packet == id)
+            });
+        let Some(packet) = self.packets.get_mut(id) else {
+            return;
+        };
+        match kind {
+            EventKind::PacketCollected { collected, .. } => {
+                packet.notes.extend(collected.notes.iter().cloned());
+                packet.collected = Some(collected.clone());
+                packet.come_to(Stage::Collected, None, at);
+            }
+            EventKind::PacketEmptied { notes, .. } => {
+                packet.notes.extend(notes.iter().cloned());
+                packet.come_to(Stage::NoChange, None, at);
+            }
+            EventKind::PacketFinished { .. } => packet.come_to(Stage::Done, None, at),
+            EventKind::PacketFailed { why, .. } => {
+                packet.come_to(Stage::Failed, Some(why.clone()), at);
+            }
+            EventKind::PacketTurned { feedback, .. } => {
+                packet.feedback.push(feedback.clone());
+                packet.outcome = None;
+                packet.come_to(Stage::Prepared, None, at);
+            }
+            EventKind::PacketAccepted { by, .. } => {
+                packet.accepted_by = Some(by.clone());
+                packet.come_to(Stage::Accepted, None, at);
+            }
+            EventKind::PacketMerged { merge, .. } => {
+                packet.merge = Some(merge.clone());
+                packet.since = Some(at);
+            }
+            EventKind::PacketConflicted { conflict, .. } => {
+                packet.conflict = Some(conflict.clone());
+                packet.resolution = None;
+                packet.come_to(Stage::Conflicted, None, at);
+            }
+            EventKind::ConflictResolved { commit, by, .. } => {
+                packet.resolution = Some(commit.clone());
+                packet.notes.push(format!("conflict resolved by {by}"));
+                packet.come_to(Stage::Accepted, None, at);
+                if let Some(resolving) = laid_out {
+                    *resolving = None;
+                }
+            }
+            EventKind::PacketClaimed { by, .. } => packet.claimed_by = Some(by.clone()),
+            EventKind::PacketReturned { by, note, .. } => {
+                packet.claimed_by = Some(by.clone());
+                if !note.is_empty() {
+                    packet.notes.push(note.clone());
+                }
+                packet.turn += 1;
+                packet.outcome = None;
+                packet.come_to(Stage::Returned, None, at);
+            }
+            EventKind::PacketRetried { comment, .. } => {
+                let keep = std::mem::take(packet);
+                *packet = keep.again();
+                if !comment.is_empty() {
+                    packet.feedback.push(comment.clone());
+                }
+                packet.come_to(Stage::Planned, None, at);
+                if let Some(resolving) = laid_out {
+                    *resolving = None;
+                }
+            }
+            EventKind::PacketGivenUp { how, why, .. } => {
+                let stage = match how {
+                    GivenUp::Cancelled | GivenUp::Dropped => Stage::Cancelled,
+                    GivenUp::Rejected => Stage::Rejected,
+                };
+                packet.come_to(stage, Some(why.clone()), at);
+                if let Some(resolving) = laid_out {
+                    *resolving = None;
+                }
+                for live in self.units.values_mut() {
+                    live.stopping |= live.unit.packet() == Some(id);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl PacketState {
+    pub(super) fn come_to(&mut self, stage: Stage, reason: Option<String>, at: Timestamp) {
+        self.stage = stage;
+        self.reason = reason;
+        self.since = Some(at);
+    }
+
+    /// What stays of a packet when it begins again: its history and what it used, not its work. The workspace
+    /// stays until it is removed.
+    fn again(self) -> Self {
+        Self {
+            attempt: self.attempt,
+            base: self.base,
+            branch: self.branch,
+            workspace: self.workspace,
+            feedback: self.feedback,
+            notes: self.notes,
+            spent: self.spent,
+            ..Self::default()
+        }
+    }
+}
+
+impl Stage {
+    /// Whether nothing more happens to the packet by itself.
+    pub fn is_settled(self) -> bool {
+        matches!(
+            self,
+            Self::Integrated
+                | Self::NoChange
+                | Self::Done
+                | Self::Failed
+                | Self::Conflicted
+                | Self::Rejected
+                | Self::Cancelled
+        )
+    }
+}

@@ -1,0 +1,47 @@
+//! A packet's directory: making it, collecting what an agent did in it, rescuing what would be lost, taking it
+//! away. The integration workspace, in which integrated trees are checked and conflicts are resolved by hand,
+//! is one too.
+//!
+//! A workspace is a linked git worktree outside the repository. Invariants:
+//! - It is filled first and published last (`make`): a kill never leaves anything half-made in sight of git.
+//! - It is addressed by its recorded administrative folder, never by the `.git` that lies in it; the user's
+//!   checkout, index and configuration are never written, and no hook runs.
+//! - Nothing here moves a branch or a pin, apart from creating rescue refs: the caller does, before or after.
+//! - Every function may be called again after a kill at any instruction and then ends in the same state.
+//! - A directory is only ever taken away if it is, by device and inode, the one that was made.
+//! - No unit is alive in a workspace while a function here works on it. The caller does not hold the common
+//!   lock: publishing and removing take it for a moment.
+//! - A reset keeps ignored files (build caches) and removes everything else that is not in the commit.
+//!
+//! Called by `runner` (which journals what is done) and `integrate`; uses `git` for every git process.
+
+mod collect;
+mod conflict;
+mod disk;
+mod include;
+mod index;
+mod make;
+mod names;
+mod place;
+mod remove;
+mod rescue;
+mod reset;
+mod site;
+mod sparse;
+mod survey;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use collect::{CollectSpec, Collection, Outcome, collect, settle};
+pub use conflict::{Resolution, open_conflict, resolution};
+pub use disk::free_bytes;
+pub use include::copy_included;
+pub use make::{MakeSpec, make};
+pub use place::Head;
+pub use remove::{Facts, empty_trash, is_intact, read_only_facts, remove};
+pub use rescue::{Caps, Rescued, rescue};
+pub use reset::reset;
+pub use site::{Sites, admin_name, sites};
+pub use sparse::SparseSpec;

@@ -1,0 +1,25 @@
+//! What the tests stand on: repositories of every shape, the binary, and a way to see what changed.
+//!
+//! Nothing here waits for time to pass: it waits for a file, a process or a condition, and gives up loudly.
+
+mod dynwf;
+mod fingerprint;
+mod output;
+mod place;
+mod shapes;
+mod test_repo;
+
+pub(crate) use dynwf::{Dynwf, Running, wait_until_gone};
+pub(crate) use fingerprint::Fingerprint;
+pub(crate) use output::CommandOutput;
+pub(crate) use place::Place;
+pub(crate) use test_repo::TestRepo;
+
+/// Says why a test did not run, and returns from it.
+macro_rules! skip {
+    ($($why:tt)*) => {{
+        println!("skipped: {}", format_args!($($why)*));
+        return;
+    }};
+}
+pub(crate) use skip;
