@@ -1,6 +1,6 @@
 //! Configuration: what `dynwf.toml` and a person's own file say, and what came of it.
 //!
-//! [`file`] is the schema, [`resolve`] puts the sources together (flag, environment, repository, person,
+//! [`mod@file`] is the schema, [`resolve`] puts the sources together (flag, environment, repository, person,
 //! default: the first that says something counts). Unknown keys are errors that name the file, the line and
 //! the nearest known key. What decides about trust is never taken from a file that a packet could have
 //! changed. The verbs load a [`Config`] once and hand it down; nothing else reads these files.

@@ -20,6 +20,7 @@ use super::file::{
 };
 use super::problem::{Place, Problem, Source, failure};
 use super::rules::ADAPTERS;
+use crate::error::Failure;
 
 /// The name of the repository's configuration file, at the top of the work tree.
 pub const REPOSITORY_FILE: &str = "dynwf.toml";
@@ -136,11 +137,16 @@ impl Sources {
 }
 
 fn text_of(path: &Path) -> Result<Option<String>> {
+    use std::io::ErrorKind;
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        // `HOME=/dev/null` is a usual way to say "no configuration".
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
         Err(error) => {
-            Err(error).with_context(|| format!("reading the configuration {}", path.display()))
+            let message = format!("reading the configuration {}: {error}", path.display());
+            Err(Failure::usage(message).into())
         }
     }
 }
@@ -311,33 +317,41 @@ impl Loader {
     /// Takes over one setting from the environment or the command line.
     fn setting(&mut self, label: &str, path: &[String], text: &str, origin: &Origin) {
         let path = self.named(path);
-        let key = path.join(".");
-        if key.starts_with("gate.") && decides_trust(&key, &Value::Null) {
-            let message =
-                format!("`{key}` decides about trust: set it in your own configuration file");
-            return self.problems.push(Problem::of_file(label, message));
-        }
         let readings = [toml_value(text), Some(Content::Text(text.to_owned()))];
         let mut refused: Option<Vec<Problem>> = None;
         for content in readings.into_iter().flatten() {
-            let value = Node { at: 0, content };
-            let plain = value.value();
             let doc = Document {
                 source: Source::new(label, text),
-                root: nested(&path, value),
+                root: nested(&path, Node { at: 0, content }),
             };
             let problems = super::shape::check(&doc, &self.schema);
             if problems.is_empty() {
-                put(&mut self.merged, &path, plain);
-                self.origins.insert(key, origin.clone());
-                self.sources.push(doc.source);
-                return;
+                return self.take_setting(label, &doc, origin);
             }
             refused.get_or_insert(problems);
         }
         let refused = refused.into_iter().flatten();
         self.problems
             .extend(refused.map(|problem| Problem::of_file(label, problem.message)));
+    }
+
+    /// Takes over a good setting; what decides whose approvals count is the person's file's to say.
+    fn take_setting(&mut self, label: &str, doc: &Document, origin: &Origin) {
+        let mut found = Vec::new();
+        leaves(&doc.root, &[], &mut |path, entry| {
+            found.push((path.to_vec(), entry.node.value()));
+        });
+        for (path, value) in found {
+            let key = path.join(".");
+            if key.starts_with("gate.") && decides_trust(&key, &value) {
+                let message =
+                    format!("`{key}` decides about trust: set it in your own configuration file");
+                self.problems.push(Problem::of_file(label, message));
+            } else {
+                put(&mut self.merged, &path, value);
+                self.origins.insert(key, origin.clone());
+            }
+        }
     }
 
     /// Finds the agent or role that a variable means: its name may hold `-` where the variable has `_`.
@@ -403,11 +417,15 @@ impl Loader {
     }
 }
 
-/// Whether a value decides about trust. A sandbox is only a matter of trust where it is switched off.
+/// Whether a value decides about trust. A sandbox is only a matter of trust where it is switched off or opened.
 fn decides_trust(path: &str, value: &Value) -> bool {
     let off = value.as_str() == Some("none");
     match path {
-        "gate.quorum" | "gate.unattended" | "gate.allowed_signers" => true,
+        "gate.quorum"
+        | "gate.unattended"
+        | "gate.allowed_signers"
+        | "sandbox.read"
+        | "sandbox.write" => true,
         "sandbox.mode" => off,
         _ => off && path.starts_with("agents.") && path.ends_with(".sandbox"),
     }

@@ -204,6 +204,20 @@ fn what_decides_about_trust_is_not_taken_from_a_work_tree() {
         &[("DYNWF_CONFIG_GATE__UNATTENDED", "true")],
     ));
     assert!(text.contains("decides about trust"), "{text}");
+    let table = ("DYNWF_CONFIG_GATE", "{ quorum = 1, max_files = 3 }");
+    let text = refusal(&with_env(Sources::default(), &[table]));
+    assert!(text.contains("`gate.quorum` decides about trust"), "{text}");
+    let opened = repo("[sandbox]\nwrite = [\"/\"]\nread = [\"/\"]\n");
+    let config = Config::load(&opened).expect("good");
+    assert_eq!(
+        (
+            config.sandbox.read.len(),
+            config.sandbox.write.len(),
+            config.ignored.len()
+        ),
+        (0, 0, 2)
+    );
+
     let text = "[gate]\nunattended = false\nquorum = 2\n".to_owned();
     let own = Sources {
         user: Some(("/u".into(), text)),
@@ -269,6 +283,8 @@ fn the_persons_file_follows_the_xdg_rules() {
 
 #[test]
 fn files_that_are_not_there_say_nothing() {
+    let nowhere = BTreeMap::from([("HOME".to_owned(), "/dev/null".to_owned())]);
+    assert!(Sources::read(nowhere, None).expect("read").user.is_none());
     let dir = tempfile::tempdir().expect("a folder");
     let env = BTreeMap::from([("HOME".to_owned(), dir.path().display().to_string())]);
     let sources = Sources::read(env.clone(), Some(dir.path())).expect("read");
@@ -276,4 +292,7 @@ fn files_that_are_not_there_say_nothing() {
     std::fs::write(dir.path().join("dynwf.toml"), "[limits]\nminutes = 9\n").expect("write");
     let sources = Sources::read(env, Some(dir.path())).expect("read");
     assert_eq!(Config::load(&sources).expect("good").limits.minutes, 9);
+    std::fs::write(dir.path().join("dynwf.toml"), b"\xff").expect("write");
+    let error = Sources::read(BTreeMap::new(), Some(dir.path())).expect_err("not UTF-8");
+    assert_eq!(code_of(&error), ExitCode::Usage);
 }

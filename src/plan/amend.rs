@@ -331,7 +331,7 @@ mod tests {
             match (result, expected) {
                 (Ok(lines), None) => assert_eq!(lines, ["the strategy is another"]),
                 (Err(error), Some(expected)) => {
-                    assert!(error.to_string().contains(expected), "{error}")
+                    assert!(error.to_string().contains(expected), "{error}");
                 }
                 (result, _) => panic!("{extra}: {result:?}"),
             }

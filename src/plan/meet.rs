@@ -14,9 +14,25 @@ const ALTERNATIVES: usize = 256;
 
 /// Returns a path that both patterns cover, if there is one.
 pub(super) fn meet(a: &str, b: &str) -> Option<String> {
+    // A path in both begins with both fixed beginnings: most pairs are told apart here.
+    let (left, right) = (fixed(a), fixed(b));
+    if !left.starts_with(right) && !right.starts_with(left) {
+        return None;
+    }
     let (left, right) = (forms(a), forms(b));
     left.iter()
         .find_map(|a| right.iter().find_map(|b| path_in_both(a, b)))
+}
+
+/// Returns what a pattern begins with, up to its first wildcard.
+pub(super) fn fixed(pattern: &str) -> &str {
+    let pattern = plain(pattern);
+    let end = pattern.find(['*', '?', '[', '{', '\\']);
+    &pattern[..end.unwrap_or(pattern.len())]
+}
+
+fn plain(pattern: &str) -> &str {
+    pattern.trim_end_matches('/').trim_start_matches("./")
 }
 
 /// A component of a pattern.
@@ -42,7 +58,7 @@ enum Piece {
 
 /// Returns what a pattern covers, one form for each of its alternatives.
 fn forms(pattern: &str) -> Vec<Vec<Part>> {
-    let pattern = pattern.trim_end_matches('/').trim_start_matches("./");
+    let pattern = plain(pattern);
     let Some(texts) = alternatives(pattern) else {
         return vec![form("**")];
     };

@@ -3,7 +3,7 @@
 //! [`effective_after`] is the only answer to "what does this packet wait for"; everybody who orders packets
 //! uses it. It compares every pair of scopes, so callers keep the answer rather than ask again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::meet::meet;
 use crate::model::id::PacketId;
@@ -50,11 +50,10 @@ pub fn waves(plan: &Plan) -> Vec<Vec<PacketId>> {
     let mut left: Vec<&Packet> = plan.packets.iter().collect();
     let mut waves: Vec<Vec<PacketId>> = Vec::new();
     while !left.is_empty() {
+        let open: BTreeSet<&PacketId> = left.iter().map(|packet| &packet.id).collect();
         let waits = |packet: &&Packet| {
-            let needs = after.get(&packet.id).into_iter().flatten();
-            needs
-                .into_iter()
-                .any(|need| left.iter().any(|other| &other.id == need))
+            let mut needs = after.get(&packet.id).into_iter().flatten();
+            needs.any(|need| open.contains(need))
         };
         let (later, now): (Vec<&Packet>, Vec<&Packet>) = left.iter().copied().partition(waits);
         if now.is_empty() {

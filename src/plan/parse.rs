@@ -6,7 +6,7 @@
 
 use anyhow::Result;
 
-use crate::config::document::{Content, Document};
+use crate::config::document::{Content, Document, Node};
 use crate::config::problem::{Problem, Source, failure};
 use crate::config::shape;
 use crate::model::id::PacketId;
@@ -60,7 +60,7 @@ pub fn parse_json(text: &str, label: &str) -> Result<(Plan, Places)> {
     plan_of(super::json::read(label, text).map_err(failure)?)
 }
 
-fn refuse_large(bytes: usize, label: &str) -> Result<()> {
+pub(super) fn refuse_large(bytes: usize, label: &str) -> Result<()> {
     if bytes > MAX_BYTES {
         let message = format!(
             "the plan has {bytes} bytes and may have at most {MAX_BYTES}: split it into several workflows, or move \
@@ -73,7 +73,7 @@ fn refuse_large(bytes: usize, label: &str) -> Result<()> {
 
 fn plan_of(doc: Document) -> Result<(Plan, Places)> {
     let mut problems = shape::check(&doc, &super::schema::schema());
-    problems.extend(bad_ids(&doc));
+    problems.extend(bad_ids(&doc.source, &doc.root));
     if !problems.is_empty() {
         return Err(failure(problems));
     }
@@ -85,15 +85,16 @@ fn plan_of(doc: Document) -> Result<(Plan, Places)> {
     }
 }
 
-fn bad_ids(doc: &Document) -> Vec<Problem> {
-    let packets = doc.root.get("packet").map_or(&[][..], |list| list.items());
+/// Returns a problem for each bad packet id below a plan's node.
+pub(super) fn bad_ids(source: &Source, plan: &Node) -> Vec<Problem> {
+    let packets = plan.get("packet").map_or(&[][..], Node::items);
     let ids = packets.iter().flat_map(|packet| {
-        let after = packet.get("after").map_or(&[][..], |list| list.items());
+        let after = packet.get("after").map_or(&[][..], Node::items);
         packet.get("id").into_iter().chain(after)
     });
     ids.filter_map(|node| {
         let bad = node.text()?.parse::<PacketId>().err()?;
-        Some(doc.source.problem(node.at, bad.to_string()))
+        Some(source.problem(node.at, bad.to_string()))
     })
     .collect()
 }
@@ -241,6 +242,17 @@ mod tests {
         let most = vec![b'#'; MAX_BYTES];
         let error = parse(&most, "plan.toml").expect_err("no goal");
         assert!(error.to_string().contains("`goal` is missing"), "{error}");
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error_like_any_other() {
+        for text in [
+            "a = ".to_owned() + &"[".repeat(200_000),
+            "[a".to_owned() + &".a".repeat(200_000) + "]",
+        ] {
+            let text = refusal(&text);
+            assert!(text.starts_with("plan.toml:1:"), "{}", &text[..200]);
+        }
     }
 
     #[test]

@@ -197,8 +197,8 @@ impl Writer {
         if key.len() + line.len() + 3 <= WIDTH && !line.contains('\n') {
             return self.line(key, &line);
         }
-        let lines: String = items.iter().map(|item| format!("    {item},\n")).collect();
-        self.line(key, &format!("[\n{lines}]"));
+        let lines = items.join(",\n    ");
+        self.line(key, &format!("[\n    {lines},\n]"));
     }
 }
 

@@ -16,6 +16,9 @@ use crate::model::path::RepoPath;
 use crate::model::plan::{COMMAND_AGENT, Overlap, Packet, Plan, Strategy};
 use crate::model::scope::Scope;
 
+/// How many packets a plan may have.
+pub const MAX_PACKETS: usize = 1000;
+
 /// What a plan is looked at against.
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings<'a> {
@@ -59,6 +62,14 @@ pub fn validate(plan: &Plan, places: &Places, around: &Surroundings<'_>) -> Repo
         files: Files::new(around.files),
         report: Report::default(),
     };
+    if plan.packets.len() > MAX_PACKETS {
+        let message = format!(
+            "the plan has {} packets and may have at most {MAX_PACKETS}: split it into several workflows",
+            plan.packets.len()
+        );
+        check.error("", message);
+        return check.report;
+    }
     check.texts();
     check.names();
     check.order();
@@ -402,11 +413,7 @@ impl<'a> Files<'a> {
     }
 
     fn near(&self, pattern: &str) -> &[&'a RepoPath] {
-        let pattern = pattern.trim_start_matches("./").trim_end_matches('/');
-        let end = pattern
-            .find(['*', '?', '[', '{', '\\'])
-            .unwrap_or(pattern.len());
-        let fixed = &pattern.as_bytes()[..end];
+        let fixed = super::meet::fixed(pattern).as_bytes();
         let from = self.sorted.partition_point(|file| file.as_bytes() < fixed);
         let rest = &self.sorted[from..];
         &rest[..rest.partition_point(|file| file.as_bytes().starts_with(fixed))]

@@ -281,6 +281,25 @@ fn what_is_odd_is_a_warning() {
 }
 
 #[test]
+fn a_plan_of_too_many_packets_is_refused() {
+    let many = |count: usize| -> String {
+        let packets = (0..count).map(|n| {
+            format!(
+                "[[packet]]\nid = \"{n}\"\nobjective = \"o\"\nscope = [\"{n}/**\"]\nrun = \"x\"\n"
+            )
+        });
+        packets.collect()
+    };
+    assert_eq!(errors(&many(MAX_PACKETS)), [""; 0]);
+    assert_eq!(
+        errors(&many(MAX_PACKETS + 1)),
+        [
+            "plan.toml:1:1: the plan has 1001 packets and may have at most 1000: split it into several workflows"
+        ]
+    );
+}
+
+#[test]
 fn a_json_plan_gets_the_same_places() {
     let text = "{\"goal\": \"g\",\n\"packet\": [{\"id\": \"a\", \"objective\": \"o\",\n\"scope\": [\"a\", \"/b\"], \"run\": \"x\"}]}";
     let (plan, places) = parse_json(text, "plan.json").expect("well-formed");
