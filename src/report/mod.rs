@@ -6,15 +6,24 @@
 //! escaped before it reaches a terminal. The same words are used everywhere. Called by `cli` and, through a
 //! callback, by the `runner`'s session; the only files written are those of the face (`face`).
 
+pub mod face;
+mod folder;
 pub mod human;
 pub mod json;
 pub mod line;
 pub mod list;
 mod next;
+mod page;
 pub mod progress;
+pub mod pull_request;
+mod result;
+mod state_json;
+pub mod summary;
 mod table;
 pub mod view;
 mod words;
+
+pub use next::{Next, NextKind};
 
 #[cfg(test)]
 mod sample;

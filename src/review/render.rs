@@ -123,7 +123,7 @@ fn title(file: &FileDiff, paper: Paper) -> String {
 
 fn write_unified(hunk: &Hunk, paper: Paper, out: &mut dyn Write) -> io::Result<()> {
     let digits = digits(hunk);
-    let gutter = 2 * digits + 5;
+    let gutter = 2 * digits + 4;
     let room = paper
         .width
         .map_or(usize::MAX, |width| width.saturating_sub(gutter).max(10));
@@ -141,9 +141,9 @@ fn write_unified(hunk: &Hunk, paper: Paper, out: &mut dyn Write) -> io::Result<(
         );
         for (row, text) in rows(&line.pieces, style, room, paper).iter().enumerate() {
             let head = if row == 0 {
-                format!("{} ", paper.paint(FAINT, head.trim_end_matches('\n')))
+                paper.paint(FAINT, &head)
             } else {
-                " ".repeat(2 * digits + 3)
+                " ".repeat(2 * digits + 2)
             };
             let sign = if row == 0 { sign } else { continued(paper) };
             let sign = style.map_or_else(|| sign.to_owned(), |style| paper.paint(style, sign));

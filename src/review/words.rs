@@ -144,9 +144,12 @@ mod tests {
             .iter()
             .map(|line| {
                 line.iter()
-                    .map(|piece| match piece.strong {
-                        true => format!("[{}]", piece.text),
-                        false => piece.text.clone(),
+                    .map(|piece| {
+                        if piece.strong {
+                            format!("[{}]", piece.text)
+                        } else {
+                            piece.text.clone()
+                        }
                     })
                     .collect()
             })

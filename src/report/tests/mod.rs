@@ -1,5 +1,6 @@
 //! What people and tools are shown.
 
+mod face;
 mod live;
 mod table;
 
