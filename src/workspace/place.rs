@@ -103,7 +103,6 @@ pub(super) fn command(git: &Git, git_dir: &Path, work: &Path, extent: Extent) ->
         Extent::Sparse { cone } => ("true", if cone { "true" } else { "false" }),
     };
     git.command_in(git_dir, work)
-        .env("GIT_LITERAL_PATHSPECS", "1")
         .config("core.sparseCheckout", sparse)
         .config("core.sparseCheckoutCone", cone)
         .config("index.sparse", "false")
@@ -173,6 +172,11 @@ impl<'a> Place<'a> {
         command(self.git, &self.admin, &self.work, self.extent)
     }
 
+    /// A git command that needs no files: it works where the directory is gone.
+    pub(super) fn without_files(&self) -> Cmd {
+        self.command().cwd(&self.admin)
+    }
+
     /// A git command on another index.
     pub(super) fn with_index(&self, index: &Path) -> Cmd {
         self.command().env("GIT_INDEX_FILE", index)
@@ -239,7 +243,10 @@ impl<'a> Place<'a> {
         let mut name = text.trim_end().strip_prefix("ref: ").map(str::to_owned);
         if name.as_deref() == Some("refs/heads/.invalid") {
             // Reftable: the file says nothing.
-            let output = self.command().args(["symbolic-ref", "-q", "HEAD"]).run()?;
+            let output = self
+                .without_files()
+                .args(["symbolic-ref", "-q", "HEAD"])
+                .run()?;
             name = output
                 .success()
                 .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned());
@@ -255,7 +262,7 @@ impl<'a> Place<'a> {
     /// Returns the commit of a revision as seen from the workspace.
     pub(super) fn commit_of(&self, revision: &str) -> Result<Option<CommitId>> {
         let output = self
-            .command()
+            .without_files()
             .args(["rev-parse", "--verify", "-q", "--end-of-options"])
             .arg(format!("{revision}^{{commit}}"))
             .run()?;
