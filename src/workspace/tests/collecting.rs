@@ -280,7 +280,7 @@ fn a_replaced_dot_git_is_neither_obeyed_nor_kept() {
     let there = work(&workspace);
     sh(
         there,
-        "rm .git; git init -q .; git config core.fsmonitor 'touch ran'; echo 1 >src/one.txt; git add -A",
+        "rm .git; git init -q .; echo 1 >src/one.txt; git add -A; git config core.fsmonitor 'touch ran'",
     );
     let collection = fixture.collect(&workspace);
     assert_eq!(fixture.changes(&collection), "M src/one.txt");
