@@ -52,6 +52,8 @@ pub(super) struct Record {
     pub(super) identity: Identity,
     pub(super) head: Head,
     pub(super) extent: Extent,
+    /// The commit that it was filled from.
+    pub(super) commit: CommitId,
 }
 
 impl Record {
@@ -66,7 +68,7 @@ impl Record {
             Extent::Sparse { cone: false } => "patterns",
         };
         let Identity { device, inode } = self.identity;
-        format!("{device} {inode}\n{head}\n{extent}\n")
+        format!("{device} {inode}\n{head}\n{extent}\n{}\n", self.commit)
     }
 
     /// Reads the record in an administrative or a staging folder; `None` if it is missing or damaged.
@@ -88,10 +90,12 @@ impl Record {
             "patterns" => Extent::Sparse { cone: false },
             _ => return None,
         };
+        let commit = lines.next()?.parse().ok()?;
         Some(Self {
             identity,
             head,
             extent,
+            commit,
         })
     }
 }
@@ -234,7 +238,8 @@ impl<'a> Place<'a> {
             let trash = trash_beside(&self.work)?;
             disk::rename(&path, &disk::free_name(&trash, "dot-git")?)?;
         }
-        Rights::like(self.git.common_dir())?.replace(&path, content.as_bytes())
+        Rights::like(self.git.common_dir())?.write_new(&path, content.as_bytes())?;
+        disk::sync_dir(&self.work)
     }
 
     /// Reads HEAD of the workspace as it is now.
@@ -256,6 +261,18 @@ impl<'a> Place<'a> {
             Some(name) => Ok(Head::Branch(
                 name.parse().context("reading HEAD of the workspace")?,
             )),
+        }
+    }
+
+    /// Returns the commit that HEAD of the workspace stands on; without a git process in all usual cases.
+    pub(super) fn head_commit(&self) -> Result<Option<CommitId>> {
+        let text = disk::read_text(&self.admin.join("HEAD")).unwrap_or_default();
+        match self.head_now()? {
+            Head::Branch(name) => self.git.read_ref(&name),
+            Head::Detached => match text.trim_end().parse() {
+                Ok(id) => Ok(Some(id)),
+                Err(_) => self.commit_of("HEAD"),
+            },
         }
     }
 

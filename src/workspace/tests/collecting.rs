@@ -315,6 +315,18 @@ fn a_deleted_worktree_is_stated() {
 }
 
 #[test]
+fn a_worktree_that_the_agent_removed_is_stated() {
+    let fixture = Fixture::new();
+    let workspace = fixture.workspace();
+    sh(
+        &fixture.root,
+        &format!("git worktree remove -f -f '{}'", workspace.path),
+    );
+    let why = refusals(&fixture.collect(&workspace));
+    assert!(why[0].contains("taken apart"), "{why:?}");
+}
+
+#[test]
 fn an_unfinished_merge_is_told_and_forgotten() {
     let fixture = Fixture::new();
     let workspace = fixture.workspace();

@@ -75,6 +75,18 @@ fn making_it_again_gives_the_same_and_touches_nothing() {
     };
     assert!(make(&fixture.git, &other).is_err(), "the name is taken");
     assert!(!other.path.exists());
+    let next = sh(
+        &fixture.root,
+        "git commit -q --allow-empty -m next; git rev-parse HEAD",
+    );
+    let later = MakeSpec {
+        commit: next.parse().expect("an id"),
+        ..fixture.spec()
+    };
+    assert!(
+        make(&fixture.git, &later).is_err(),
+        "it holds another commit"
+    );
 }
 
 #[test]
