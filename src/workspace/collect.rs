@@ -61,16 +61,24 @@ pub enum Outcome {
 /// the workspace. Collecting again gives the same commit.
 ///
 /// # Errors
-/// If the workspace's administrative folder is gone, or git or the file system fails. What the agent did is
-/// never an error but [`Outcome::Refused`].
+/// If git or the file system fails. What the agent did, be it that it removed the whole worktree, is never an
+/// error but [`Outcome::Refused`].
 pub fn collect(git: &Git, workspace: &Workspace, spec: &CollectSpec) -> Result<Collection> {
-    let place = Place::open(git, workspace)?;
     let mut collection = Collection {
         outcome: Outcome::Nothing,
         notes: Vec::new(),
         found_branch: None,
-        found_head: place.commit_of("HEAD")?,
+        found_head: None,
     };
+    let place = match Place::open(git, workspace) {
+        Ok(place) => place,
+        Err(why) => {
+            let why = vec![format!("the workspace was taken apart: {why:#}")];
+            collection.outcome = Outcome::Refused { why };
+            return Ok(collection);
+        }
+    };
+    collection.found_head = place.head_commit()?;
     if let Head::Branch(name) = &place.head {
         collection.found_branch = git.read_ref(name)?;
     }

@@ -129,6 +129,7 @@ impl<'a> Site<'a> {
         };
         let record = Record::read(&self.admin).ok_or_else(taken)?;
         if record.head != self.spec.head
+            || record.commit != self.spec.commit
             || disk::read_text(&self.admin.join("gitdir")) != Some(self.gitdir())
         {
             return Err(taken().into());
@@ -217,6 +218,7 @@ impl<'a> Site<'a> {
             identity,
             head: self.spec.head.clone(),
             extent,
+            commit: self.spec.commit.clone(),
         };
         self.rights
             .write_new(&stage.join(RECORD), record.write().as_bytes())?;

@@ -52,6 +52,8 @@ pub(super) struct Record {
     pub(super) identity: Identity,
     pub(super) head: Head,
     pub(super) extent: Extent,
+    /// The commit that it was filled from.
+    pub(super) commit: CommitId,
 }
 
 impl Record {
@@ -66,7 +68,7 @@ impl Record {
             Extent::Sparse { cone: false } => "patterns",
         };
         let Identity { device, inode } = self.identity;
-        format!("{device} {inode}\n{head}\n{extent}\n")
+        format!("{device} {inode}\n{head}\n{extent}\n{}\n", self.commit)
     }
 
     /// Reads the record in an administrative or a staging folder; `None` if it is missing or damaged.
@@ -88,10 +90,12 @@ impl Record {
             "patterns" => Extent::Sparse { cone: false },
             _ => return None,
         };
+        let commit = lines.next()?.parse().ok()?;
         Some(Self {
             identity,
             head,
             extent,
+            commit,
         })
     }
 }
@@ -103,7 +107,6 @@ pub(super) fn command(git: &Git, git_dir: &Path, work: &Path, extent: Extent) ->
         Extent::Sparse { cone } => ("true", if cone { "true" } else { "false" }),
     };
     git.command_in(git_dir, work)
-        .env("GIT_LITERAL_PATHSPECS", "1")
         .config("core.sparseCheckout", sparse)
         .config("core.sparseCheckoutCone", cone)
         .config("index.sparse", "false")
@@ -173,6 +176,11 @@ impl<'a> Place<'a> {
         command(self.git, &self.admin, &self.work, self.extent)
     }
 
+    /// A git command that needs no files: it works where the directory is gone.
+    pub(super) fn without_files(&self) -> Cmd {
+        self.command().cwd(&self.admin)
+    }
+
     /// A git command on another index.
     pub(super) fn with_index(&self, index: &Path) -> Cmd {
         self.command().env("GIT_INDEX_FILE", index)
@@ -230,7 +238,8 @@ impl<'a> Place<'a> {
             let trash = trash_beside(&self.work)?;
             disk::rename(&path, &disk::free_name(&trash, "dot-git")?)?;
         }
-        Rights::like(self.git.common_dir())?.replace(&path, content.as_bytes())
+        Rights::like(self.git.common_dir())?.write_new(&path, content.as_bytes())?;
+        disk::sync_dir(&self.work)
     }
 
     /// Reads HEAD of the workspace as it is now.
@@ -239,7 +248,10 @@ impl<'a> Place<'a> {
         let mut name = text.trim_end().strip_prefix("ref: ").map(str::to_owned);
         if name.as_deref() == Some("refs/heads/.invalid") {
             // Reftable: the file says nothing.
-            let output = self.command().args(["symbolic-ref", "-q", "HEAD"]).run()?;
+            let output = self
+                .without_files()
+                .args(["symbolic-ref", "-q", "HEAD"])
+                .run()?;
             name = output
                 .success()
                 .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned());
@@ -252,10 +264,22 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// Returns the commit that HEAD of the workspace stands on; without a git process in all usual cases.
+    pub(super) fn head_commit(&self) -> Result<Option<CommitId>> {
+        let text = disk::read_text(&self.admin.join("HEAD")).unwrap_or_default();
+        match self.head_now()? {
+            Head::Branch(name) => self.git.read_ref(&name),
+            Head::Detached => match text.trim_end().parse() {
+                Ok(id) => Ok(Some(id)),
+                Err(_) => self.commit_of("HEAD"),
+            },
+        }
+    }
+
     /// Returns the commit of a revision as seen from the workspace.
     pub(super) fn commit_of(&self, revision: &str) -> Result<Option<CommitId>> {
         let output = self
-            .command()
+            .without_files()
             .args(["rev-parse", "--verify", "-q", "--end-of-options"])
             .arg(format!("{revision}^{{commit}}"))
             .run()?;

@@ -279,13 +279,22 @@ pub(super) fn ignored<'a>(
     private: &Path,
     paths: impl Iterator<Item = &'a [u8]>,
 ) -> Result<HashSet<Vec<u8>>> {
+    // `./` in front: check-ignore would take a name such as `:(glob)x` for a pattern.
+    let mut asked = Vec::new();
+    for path in paths {
+        asked.extend_from_slice(b"./");
+        asked.extend_from_slice(path);
+        asked.push(0);
+    }
     let output = place
         .with_index(private)
         .args(["check-ignore", "--no-index", "-z", "--stdin"])
-        .stdin(nul_joined(paths))
+        .stdin(asked)
         .run()?;
     match output.code() {
-        Some(0 | 1) => Ok(nul_split(&output.stdout).map(<[u8]>::to_vec).collect()),
+        Some(0 | 1) => Ok(nul_split(&output.stdout)
+            .map(|path| path.strip_prefix(b"./").unwrap_or(path).to_vec())
+            .collect()),
         _ => anyhow::bail!("asking git what is ignored: {}", output.complaint()),
     }
 }
