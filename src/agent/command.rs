@@ -87,7 +87,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::model::agent::AgentConfig;
+    use crate::config::AgentConfig;
 
     fn launch(run: Option<&str>, config: &AgentConfig) -> Result<Launch> {
         Command.argv(&Call {

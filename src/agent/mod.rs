@@ -12,14 +12,21 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
+use crate::config::AgentConfig;
 use crate::error::Failure;
-use crate::model::agent::AgentConfig;
 use crate::model::plan::{COMMAND_AGENT, PARENT_AGENT};
 use crate::model::unit::UnitOutcome;
 
+mod claude;
+pub mod client;
+mod codex;
 mod command;
+pub mod env;
 mod parent;
+mod pi;
 pub mod prompt;
+pub mod schema;
+mod stream;
 mod verdict;
 
 pub use verdict::{AgentEvent, RateLimit, Span, Verdict};
@@ -90,21 +97,65 @@ pub struct Adapter {
     pub name: &'static str,
     /// The program that it starts unless configured otherwise; none if there is no client.
     pub program: Option<&'static str>,
+    /// Where the client keeps its configuration, if it has any.
+    pub home: Option<&'static ClientHome>,
+    /// The variables that hold its credentials: units get them only through `pass_env`.
+    pub keys: &'static [&'static str],
     /// Makes the agent.
     pub make: fn() -> Arc<dyn Agent>,
+}
+
+/// A client's configuration folder: what a private copy of it needs, and what must come back.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientHome {
+    /// The variable that names another folder than the usual one.
+    pub variable: &'static str,
+    /// The usual folder, below HOME.
+    pub folder: &'static str,
+    /// Files beside the folder that belong into a copy.
+    pub beside: &'static [&'static str],
+    /// Names in the folder that a copy leaves out: transcripts and caches, which are large.
+    pub leave: &'static [&'static str],
+    /// Files whose new content is copied back: credentials that the client refreshed.
+    pub refreshed: &'static [&'static str],
 }
 
 /// Returns every adapter. A new one is a file beside this one and a row here.
 pub fn registry() -> &'static [Adapter] {
     &[
         Adapter {
+            name: codex::NAME,
+            program: Some(codex::NAME),
+            home: Some(&codex::CLIENT_HOME),
+            keys: &["CODEX_API_KEY", "OPENAI_API_KEY"],
+            make: || Arc::new(codex::Codex),
+        },
+        Adapter {
+            name: claude::NAME,
+            program: Some(claude::NAME),
+            home: Some(&claude::CLIENT_HOME),
+            keys: &["ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"],
+            make: || Arc::new(claude::Claude),
+        },
+        Adapter {
+            name: pi::NAME,
+            program: Some(pi::NAME),
+            home: Some(&pi::CLIENT_HOME),
+            keys: &["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY"],
+            make: || Arc::new(pi::Pi),
+        },
+        Adapter {
             name: COMMAND_AGENT,
             program: None,
+            home: None,
+            keys: &[],
             make: || Arc::new(command::Command),
         },
         Adapter {
             name: PARENT_AGENT,
             program: None,
+            home: None,
+            keys: &[],
             make: || Arc::new(parent::Parent),
         },
     ]
@@ -116,11 +167,18 @@ pub fn registry() -> &'static [Adapter] {
 /// # Errors
 /// [`Failure`] (usage) where no adapter has the name.
 pub fn for_name(name: &str, config: &AgentConfig) -> Result<Arc<dyn Agent>> {
+    Ok((row_of(name, config)?.make)())
+}
+
+/// Returns the row of the table that an agent's name stands for, as [`for_name`] does.
+///
+/// # Errors
+/// [`Failure`] (usage) where no adapter has the name.
+pub fn row_of(name: &str, config: &AgentConfig) -> Result<&'static Adapter> {
     let adapter = config.adapter.as_deref().unwrap_or(name);
     registry()
         .iter()
         .find(|row| row.name == adapter)
-        .map(|row| (row.make)())
         .ok_or_else(|| unknown(name, adapter).into())
 }
 
@@ -138,9 +196,20 @@ fn unknown(name: &str, adapter: &str) -> Failure {
 }
 
 #[cfg(test)]
+mod samples;
+
+#[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ADAPTERS;
     use crate::error::hint_of;
+
+    #[test]
+    fn the_table_has_what_the_configuration_allows() {
+        let mut names: Vec<&str> = registry().iter().map(|row| row.name).collect();
+        names.sort_unstable();
+        assert_eq!(names, ADAPTERS);
+    }
 
     #[test]
     fn a_name_is_an_adapter_or_has_one() {

@@ -343,7 +343,8 @@ mod tests {
     fn output_is_cut_at_its_start_and_cannot_leave_its_fence() {
         let plan = plan();
         let check = &plan.checks[0];
-        let long: String = (0..5000).map(|n| format!("line {n}\n")).collect();
+        let lines: Vec<String> = (0..5000).map(|n| format!("line {n}")).collect();
+        let long = lines.join("\n");
         let text = failed_check(check, &UnitOutcome::TimedOut, &long);
         assert!(text.len() < OUTPUT + 300);
         assert!(text.contains("line 4999") && !text.contains("line 10\n"));

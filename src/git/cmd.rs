@@ -6,20 +6,20 @@
 //! plain files, so that a daemon that keeps them open (an ssh master) cannot hold us up.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::effect::EffectMark;
 use crate::error::Failure;
 
 /// How long a run may take unless [`Cmd::timeout`] says otherwise.
@@ -199,7 +199,7 @@ impl Cmd {
     }
 
     /// Marks the run as one that changes something that counts. Its standard input is then a locked file in
-    /// `folder`: if dynwf is killed and the child lives on, [`wait_for_effects`] waits until it has ended.
+    /// `folder`: if dynwf is killed and the child lives on, [`super::wait_for_effects`] waits until it has ended.
     #[must_use]
     pub fn effect(mut self, folder: &Path) -> Self {
         self.effects = Some(folder.to_path_buf());
@@ -259,6 +259,22 @@ impl Cmd {
         let text = String::from_utf8(bytes)
             .with_context(|| format!("{} answered with bytes that are not UTF-8", self.title()))?;
         Ok(text.trim().to_owned())
+    }
+
+    /// As [`Cmd::ok`], as text without the line feed at its end: for a path, which may end with a space.
+    pub(super) fn line(&self) -> Result<String> {
+        let mut bytes = self.ok()?;
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+        }
+        String::from_utf8(bytes).map_err(|_| {
+            Failure::usage(format!(
+                "{} answered with a path that is not UTF-8",
+                self.title()
+            ))
+            .hint("move the repository to a directory whose name is UTF-8")
+            .into()
+        })
     }
 
     /// The error for a run that ended badly, with what git complained of.
@@ -405,90 +421,4 @@ fn drain(file: &mut File) -> Result<Vec<u8>> {
         .and_then(|()| file.read_to_end(&mut bytes))
         .context("reading git's output")?;
     Ok(bytes)
-}
-
-/// A locked file that says that a child is at work. The lock belongs to the open file that the child
-/// inherits, so it lasts as long as the child, not as long as dynwf.
-struct EffectMark {
-    file: File,
-    path: PathBuf,
-}
-
-impl EffectMark {
-    fn make(folder: &Path, content: &[u8]) -> Result<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("making the folder {}", folder.display()))?;
-        loop {
-            let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let path = folder.join(format!("{}-{count}", std::process::id()));
-            let opened = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .open(&path);
-            let mut file = match opened {
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
-                other => other.with_context(|| format!("making {}", path.display()))?,
-            };
-            file.lock()
-                .with_context(|| format!("locking {}", path.display()))?;
-            // Between the two steps somebody who waits for effects may have taken it for a dead one.
-            if file.metadata().is_ok_and(|meta| meta.nlink() == 0) {
-                continue;
-            }
-            file.write_all(content)
-                .and_then(|()| file.rewind())
-                .with_context(|| format!("writing {}", path.display()))?;
-            return Ok(Self { file, path });
-        }
-    }
-}
-
-impl Drop for EffectMark {
-    fn drop(&mut self) {
-        // Left over, it is only an unlocked file that the next wait takes away.
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-/// Waits until no git process of an earlier dynwf is still changing something under `folder` (see
-/// [`Cmd::effect`]). Resume calls this before it looks at what git did.
-///
-/// # Errors
-/// If one is still at work after `limit`, or the folder cannot be read.
-pub fn wait_for_effects(folder: &Path, limit: Duration) -> Result<()> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        other => other.with_context(|| format!("reading the folder {}", folder.display()))?,
-    };
-    let deadline = Instant::now() + limit;
-    for entry in entries {
-        let path = entry
-            .with_context(|| format!("reading the folder {}", folder.display()))?
-            .path();
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            other => other.with_context(|| format!("opening {}", path.display()))?,
-        };
-        while let Err(error) = file.try_lock() {
-            if let std::fs::TryLockError::Error(error) = error {
-                return Err(error).with_context(|| format!("locking {}", path.display()));
-            }
-            if Instant::now() >= deadline {
-                bail!(
-                    "a git process that an earlier dynwf started is still at work ({})",
-                    path.display()
-                );
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("removing {}", path.display()));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }

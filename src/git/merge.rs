@@ -1,10 +1,25 @@
-//! Merging two commits without a checkout.
+//! Merging two commits without a checkout, through `git merge-tree`.
+//!
+//! Invariants: nothing but objects is written; no working tree of the user's is looked at; attributes come
+//! from `ours`, so that what is merged in cannot hide a conflict by a `merge=union` of its own. The same two
+//! commits give the same tree.
 
-use anyhow::{Result, bail};
+use std::collections::BTreeMap;
+use std::path::Path;
 
-use super::repo::Git;
+use anyhow::{Context as _, Result};
+
+use super::cmd::Cmd;
+use super::repo::{Git, Version};
 use crate::model::id::{CommitId, TreeId};
 use crate::model::packet::ConflictFile;
+use crate::model::path::RepoPath;
+
+/// The git that can read attributes from a tree (`GIT_ATTR_SOURCE`).
+const ATTRIBUTES_FROM_TREE: Version = Version::new(2, 41, 0);
+
+/// The git whose `merge-tree` takes a base.
+const GIVEN_BASE: Version = Version::new(2, 40, 0);
 
 /// How a merge of two commits ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,23 +33,162 @@ pub enum TreeMerge {
     },
     /// Not merged.
     Conflicted {
-        /// What conflicts, and how.
+        /// What conflicts, and how, in the order of the paths.
         files: Vec<ConflictFile>,
     },
 }
 
 impl Git {
-    /// Merges `theirs` into `ours`, with the attributes of `ours`.
+    /// Merges `theirs` into `ours` over their common ancestors, with the attributes of `ours`.
+    ///
+    /// # Errors
+    /// If the histories have nothing in common, or git fails; a conflict is no error.
     pub fn merge_tree(&self, ours: &CommitId, theirs: &CommitId) -> Result<TreeMerge> {
-        bail!("not written yet: {ours} {theirs}")
+        self.merge_by_program(None, ours, theirs)
+            .with_context(|| format!("merging {theirs} into {ours}"))
     }
-    /// The same with a given base.
+
+    /// Merges `theirs` into `ours` as if `base` were their only common ancestor: applies what changed from
+    /// `base` to `theirs`.
+    ///
+    /// # Errors
+    /// As [`Git::merge_tree`].
     pub fn merge_tree_onto(
         &self,
         base: &CommitId,
         ours: &CommitId,
         theirs: &CommitId,
     ) -> Result<TreeMerge> {
-        bail!("not written yet: {base} {ours} {theirs}")
+        let merged = if self.version()? >= GIVEN_BASE {
+            self.merge_by_program(Some(base), ours, theirs)
+        } else {
+            self.stand_in(base, ours)
+                .and_then(|ours| Ok((ours, self.stand_in(base, theirs)?)))
+                .and_then(|(ours, theirs)| self.merge_by_program(None, &ours, &theirs))
+        };
+        merged.with_context(|| format!("merging {theirs} into {ours} from {base}"))
     }
+
+    /// A commit with the tree of `like` whose only parent is `base`: with two of them, an older git finds
+    /// `base` as the common ancestor. Nothing refers to it, and the same arguments give the same commit.
+    fn stand_in(&self, base: &CommitId, like: &CommitId) -> Result<CommitId> {
+        let tree = self.tree_of(like)?;
+        let nobody = "dynwf <dynwf@localhost> 0 +0000";
+        self.write_commit(format!(
+            "tree {tree}\nparent {base}\nauthor {nobody}\ncommitter {nobody}\n\nfor a merge\n"
+        ))
+    }
+
+    fn merge_by_program(
+        &self,
+        base: Option<&CommitId>,
+        ours: &CommitId,
+        theirs: &CommitId,
+    ) -> Result<TreeMerge> {
+        // In a checkout git would read the attributes that lie there, committed or not.
+        let empty;
+        let command = if self.version()? >= ATTRIBUTES_FROM_TREE {
+            let tree = self.tree_of(ours)?;
+            self.command().env("GIT_ATTR_SOURCE", tree.as_str())
+        } else {
+            empty = tempfile::tempdir().context("making a temporary directory")?;
+            self.lay_out_attributes(ours, empty.path())?;
+            Cmd::on(self.common_dir(), Some(empty.path()), empty.path())
+        };
+        let command = command
+            .args(["merge-tree", "--write-tree", "-z", "--messages"])
+            .args(base.map(|base| format!("--merge-base={base}")))
+            .args([ours.as_str(), theirs.as_str()]);
+        let output = command.run()?;
+        match output.code() {
+            Some(0) => {
+                let id = output.stdout.split(|&b| b == 0).next().unwrap_or_default();
+                let tree = String::from_utf8_lossy(id).parse()?;
+                Ok(TreeMerge::Clean { tree, road: "git" })
+            }
+            Some(1) => Ok(TreeMerge::Conflicted {
+                files: conflicts(&output.stdout)
+                    .context("git merge-tree answered in an unknown form")?,
+            }),
+            _ => Err(command.failed(&output)),
+        }
+    }
+
+    /// Writes the `.gitattributes` files of a commit, and nothing else of it, below `top`.
+    fn lay_out_attributes(&self, commit: &CommitId, top: &Path) -> Result<()> {
+        const NAME: &str = ".gitattributes";
+        // Without one at the top git may take the merged one, which theirs can have changed.
+        let first = top.join(NAME);
+        std::fs::write(&first, "").with_context(|| format!("writing {}", first.display()))?;
+        for file in self.files(&self.tree_of(commit)?)? {
+            let regular = file.mode & 0o170_000 == 0o100_000;
+            if !regular || file.path.name() != NAME.as_bytes() {
+                continue;
+            }
+            let path = top.join(os_path(&file.path)?);
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)
+                    .with_context(|| format!("making the folder {}", folder.display()))?;
+            }
+            std::fs::write(&path, self.blob(&file.oid)?)
+                .with_context(|| format!("writing {}", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// A path of a tree as one below a directory of ours; a hand-made tree may hold names that lead out of it.
+fn os_path(path: &RepoPath) -> Result<&Path> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let odd = |part: &[u8]| matches!(part, b"" | b"." | b"..");
+    anyhow::ensure!(
+        !path.as_bytes().split(|&b| b == b'/').any(odd),
+        "the tree holds the path `{path}`, which no checkout can hold"
+    );
+    Ok(Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())))
+}
+
+/// Reads the answer about a conflict: the tree, the stages (`mode SP id SP stage TAB path`), an empty field,
+/// and messages (how many paths, the paths, the kind, the text).
+fn conflicts(bytes: &[u8]) -> Option<Vec<ConflictFile>> {
+    let mut fields = bytes.split(|&b| b == 0);
+    fields.next()?;
+    // For each path the stages it has, as bits: base, ours, theirs.
+    let mut stages: BTreeMap<Vec<u8>, u8> = BTreeMap::new();
+    for field in fields.by_ref().take_while(|field| !field.is_empty()) {
+        let tab = field.iter().position(|&b| b == b'\t')?;
+        let stage = field[..tab].last()?.checked_sub(b'1').filter(|&n| n < 3)?;
+        *stages.entry(field[tab + 1..].to_vec()).or_default() |= 1 << stage;
+    }
+    let mut kinds: BTreeMap<Vec<u8>, String> = BTreeMap::new();
+    while let Some(count) = fields.next().filter(|field| !field.is_empty()) {
+        let count: usize = std::str::from_utf8(count).ok()?.parse().ok()?;
+        let paths: Vec<_> = fields.by_ref().take(count).collect();
+        let kind = String::from_utf8_lossy(fields.next()?);
+        fields.next()?;
+        let Some(kind) = kind
+            .strip_prefix("CONFLICT (")
+            .and_then(|rest| rest.strip_suffix(')'))
+        else {
+            continue;
+        };
+        for path in paths {
+            let kind = match stages.get(path) {
+                // Git calls it `contents` here and `add/add` in its text.
+                Some(0b110) if kind == "contents" => "add/add",
+                _ => kind,
+            };
+            kinds
+                .entry(path.to_vec())
+                .or_insert_with(|| kind.to_owned());
+        }
+    }
+    for path in stages.into_keys() {
+        kinds.entry(path).or_insert_with(|| "contents".to_owned());
+    }
+    let file = |(path, kind)| ConflictFile {
+        path: RepoPath::new(path),
+        kind,
+    };
+    Some(kinds.into_iter().map(file).collect())
 }

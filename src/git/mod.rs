@@ -11,15 +11,21 @@
 
 mod cmd;
 mod diff;
+mod effect;
 mod merge;
 mod object;
 mod refs;
 mod remote;
 mod repo;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod tree;
 mod worktree;
 
-pub use cmd::{Cmd, Output, wait_for_effects};
+pub use cmd::{Cmd, Output};
 pub use diff::{Change, Side};
+pub use effect::wait_for_effects;
 pub use merge::TreeMerge;
 pub use object::{CommitSpec, TreeEntry};
 pub use refs::RefMove;

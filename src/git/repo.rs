@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use git2::Repository;
 
 use super::cmd::Cmd;
+use super::settings::Settings;
 use crate::error::Failure;
 
 /// How many idle handles are kept open.
@@ -32,6 +33,7 @@ pub(super) struct Inner {
     program_only: bool,
     version: OnceLock<Version>,
     pub(super) idents: OnceLock<(String, String)>,
+    pub(super) settings: OnceLock<Settings>,
     handles: Mutex<Vec<Repository>>,
 }
 
@@ -128,28 +130,15 @@ impl Git {
         let ceilings: Vec<PathBuf> = std::env::var_os("GIT_CEILING_DIRECTORIES")
             .map(|list| std::env::split_paths(&list).collect())
             .unwrap_or_default();
-        let Ok(dir) = Repository::discover_path(start, &ceilings) else {
-            return Err(Failure::usage(format!(
-                "there is no git repository at or above {}",
-                start.display()
-            ))
-            .hint("run dynwf inside a repository, or make one with `git init`")
-            .into());
-        };
-        let (found, handle) = match Repository::open(&dir) {
+        // With the worktree's own `.git` file in sight, unlike an opening of the git directory alone.
+        let opened = Repository::open_ext(start, git2::RepositoryOpenFlags::empty(), &ceilings);
+        let (found, handle) = match opened {
             Ok(repository) => (found_by_library(&repository)?, Some(repository)),
-            Err(error) if error.code() == git2::ErrorCode::Owner => {
-                return Err(Failure::usage(format!(
-                    "the repository {} belongs to another user",
-                    dir.display()
-                ))
-                .hint(format!(
-                    "if you trust it: git config --global --add safe.directory '{}'",
-                    dir.parent().unwrap_or(&dir).display()
-                ))
-                .into());
-            }
-            Err(error) => (found_by_program(start, &error)?, None),
+            Err(error) => match error.code() {
+                git2::ErrorCode::NotFound => return Err(not_found(start)),
+                git2::ErrorCode::Owner => return Err(owned_by_another(start)),
+                _ => (found_by_program(start, &error)?, None),
+            },
         };
         Self::assemble(found, handle)
     }
@@ -172,6 +161,7 @@ impl Git {
                 program_only: handle.is_none(),
                 version: OnceLock::new(),
                 idents: OnceLock::new(),
+                settings: OnceLock::new(),
                 handles: Mutex::new(handle.into_iter().collect()),
             }),
         })
@@ -287,6 +277,24 @@ impl Git {
     }
 }
 
+fn not_found(start: &Path) -> anyhow::Error {
+    Failure::usage(format!(
+        "there is no git repository at or above {}",
+        start.display()
+    ))
+    .hint("run dynwf inside a repository, or make one with `git init`")
+    .into()
+}
+
+fn owned_by_another(start: &Path) -> anyhow::Error {
+    Failure::usage(format!(
+        "the repository at {} belongs to another user",
+        start.display()
+    ))
+    .hint("if you trust it: git config --global --add safe.directory <its directory>")
+    .into()
+}
+
 fn found_by_library(repository: &Repository) -> Result<Found> {
     let git_dir = repository.path().to_path_buf();
     let common_dir = repository.commondir().to_path_buf();
@@ -332,7 +340,7 @@ fn found_by_program(start: &Path, why: &git2::Error) -> Result<Found> {
             .arg("rev-parse")
             .arg("--path-format=absolute")
             .args(what)
-            .text()
+            .line()
     };
     let git_dir = ask(&["--git-dir"]).map_err(|error| {
         Failure::usage(format!(
@@ -352,7 +360,7 @@ fn found_by_program(start: &Path, why: &git2::Error) -> Result<Found> {
         work_tree.clone()
     } else {
         let main = Cmd::on(&common_dir, None, &common_dir);
-        let setting = |key: &str| main.clone().args(["config", "--get", key]).text().ok();
+        let setting = |key: &str| main.clone().args(["config", "--get", key]).line().ok();
         let bare = setting("core.bare").as_deref() == Some("true");
         main_of(
             &common_dir,

@@ -233,6 +233,11 @@ pub enum EventKind {
         /// What.
         evidence: Evidence,
     },
+    /// What failed on a tree is to be checked again.
+    EvidenceDropped {
+        /// The tree.
+        tree: TreeId,
+    },
     /// A person is asked; a gate of the same id is replaced.
     GateOpened {
         /// The gate.
@@ -370,6 +375,7 @@ impl EventKind {
             Self::IntegrationWeighed { .. } => "IntegrationWeighed",
             Self::PushAsked { .. } => "PushAsked",
             Self::EvidenceRecorded { .. } => "EvidenceRecorded",
+            Self::EvidenceDropped { .. } => "EvidenceDropped",
             Self::GateOpened { .. } => "GateOpened",
             Self::GateDecided { .. } => "GateDecided",
             Self::GateExpired { .. } => "GateExpired",

@@ -247,6 +247,8 @@ pub enum GateStatus {
         /// The sequence number of the record that spent it. The same effect may go on with it after a crash;
         /// no other may.
         by: u64,
+        /// When the approval would have expired; an effect that was refused gives it back.
+        until: Timestamp,
     },
     /// Nobody used the approval in time.
     Expired,

@@ -34,15 +34,15 @@ pub enum Op {
         /// The commit.
         to: CommitId,
     },
-    /// Lay a packet's conflict out in the integration workspace, for a person.
+    /// Lay a conflict out in the integration workspace, for a person.
     OpenConflict {
         /// The workspace as it was made.
         workspace: Workspace,
-        /// The packet.
-        packet: PacketId,
+        /// What is merged.
+        side: MergeSide,
         /// The integration commit that it is merged onto.
         onto: CommitId,
-        /// The packet's tip.
+        /// The commit that is merged.
         tip: CommitId,
     },
     /// Rescue what would be lost, then remove a workspace.
@@ -75,6 +75,16 @@ pub enum Op {
     Land(LandPlan),
     /// Send refs to a remote.
     Push(PushPlan),
+}
+
+/// What is merged into the integration branch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MergeSide {
+    /// A packet's work.
+    Packet(PacketId),
+    /// The target branch, which moved.
+    Target,
 }
 
 /// What refs are moved for.

@@ -149,14 +149,15 @@ fn plan() -> impl Strategy<Value = Box<Plan>> {
 
 fn plans() -> impl Strategy<Value = EventKind> {
     prop_oneof![
-        (plan(), commit(), reference(), text()).prop_map(|(plan, base, target, repository)| {
-            EventKind::PlanFrozen {
+        (plan(), commit(), tree(), reference(), text()).prop_map(
+            |(plan, base, tree, target, repository)| EventKind::PlanFrozen {
                 plan,
                 base,
+                tree,
                 target,
                 repository,
             }
-        }),
+        ),
         (plan(), text()).prop_map(|(plan, by)| EventKind::PlanAmended {
             plan,
             changes: vec![by.clone()],
@@ -222,6 +223,7 @@ fn units() -> impl Strategy<Value = EventKind> {
                     output_tokens: None,
                     dollars: Some(f64::from(tokens) / 64.0),
                 }),
+                complaint: tokens.map(|tokens| format!("said {tokens}")),
             }),
     ]
 }
@@ -289,6 +291,7 @@ fn packets() -> impl Strategy<Value = EventKind> {
                 paths,
                 ..RiskFacts::default()
             },
+            found: None,
             notes: vec![text],
         });
     let conflict = (commit(), path(), text()).prop_map(|(onto, path, kind)| Conflict {

@@ -8,6 +8,7 @@ use super::{Frozen, LiveUnit, RunState, Stage};
 use crate::model::event::{Answer, Event, EventKind};
 use crate::model::gate::{Decision, GateStatus};
 use crate::model::id::{GateId, OpId, PacketId, UnitId};
+use crate::model::op::MergeSide;
 use crate::model::plan::Plan;
 use crate::model::unit::{Unit, UnitKind, UnitOutcome, Usage};
 
@@ -50,6 +51,10 @@ impl RunState {
                 self.sandbox.clone_from(sandbox);
                 self.open_run = true;
                 self.stop_asked = false;
+                self.refusals.clear();
+                if let Some(integration) = &mut self.integration {
+                    integration.broken = None;
+                }
             }
             EventKind::RunEnded { .. } => self.open_run = false,
             EventKind::UnitStarted { unit } => self.unit_started(unit, seq, at),
@@ -77,6 +82,9 @@ impl RunState {
                 if let Some(integration) = &mut self.integration {
                     integration.following = Some((merge.clone(), target.clone()));
                     integration.conflict = None;
+                    if matches!(integration.resolving, Some((MergeSide::Target, _))) {
+                        integration.resolving = None;
+                    }
                 }
             }
             EventKind::TargetConflicted { conflict } => {
@@ -90,6 +98,10 @@ impl RunState {
                 }
             }
             EventKind::PushAsked { binding } => self.push_asked = Some(binding.clone()),
+            EventKind::EvidenceDropped { tree } => {
+                self.evidence
+                    .retain(|evidence| &evidence.tree != tree || evidence.passed());
+            }
             EventKind::EvidenceRecorded { evidence } => self.evidence.push(evidence.clone()),
             EventKind::GateOpened { gate } => {
                 self.gates.insert(gate.id.clone(), gate.clone());
@@ -230,9 +242,9 @@ impl RunState {
     /// Marks a gate's approval as spent by the record with this number.
     pub(super) fn spend(&mut self, gate: &GateId, by: u64) {
         if let Some(gate) = self.gates.get_mut(gate)
-            && matches!(gate.status, GateStatus::Approved { .. })
+            && let GateStatus::Approved { until } = gate.status
         {
-            gate.status = GateStatus::Consumed { by };
+            gate.status = GateStatus::Consumed { by, until };
         }
     }
 }

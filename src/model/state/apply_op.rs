@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Integration, OpenOp, Refusal, RunState, Stage};
+use crate::model::gate::{GateStatus, LandPlan, PushPlan};
 use crate::model::id::{CommitId, GateId, OpId};
 use crate::model::op::{MoveWhy, Op, OpOutcome};
 use crate::model::unit::WorkspaceName;
@@ -54,6 +55,13 @@ impl RunState {
     }
 
     fn op_refused(&mut self, op: Op, why: &str, at: Timestamp) {
+        if let Op::Land(LandPlan { gate, .. }) | Op::Push(PushPlan { gate, .. }) = &op
+            && let Some(gate) = self.gates.get_mut(gate)
+            && let GateStatus::Consumed { until, .. } = gate.status
+        {
+            // Nothing happened, so the approval is unspent.
+            gate.status = GateStatus::Approved { until };
+        }
         let failed = match &op {
             Op::MakeWorkspace {
                 workspace: WorkspaceName::Packet(packet),
@@ -123,10 +131,10 @@ impl RunState {
                     integration.resolving = None;
                 }
             }
-            Op::OpenConflict { packet, .. } => {
+            Op::OpenConflict { side, onto, .. } => {
                 if let Some(integration) = &mut self.integration {
                     integration.holds = None;
-                    integration.resolving = Some(packet);
+                    integration.resolving = Some((side, onto));
                 }
             }
             Op::RemoveWorkspace { name, .. } => self.workspace_removed(&name, outcome),
@@ -222,6 +230,7 @@ impl RunState {
                     integration.broken = None;
                 }
             }
+            (MoveWhy::Archive, _) => self.branches_archived = true,
             _ => {}
         }
     }

@@ -4,15 +4,19 @@ use jiff::Timestamp;
 
 use super::{PacketState, RunState, Stage};
 use crate::model::event::{EventKind, GivenUp};
+use crate::model::op::MergeSide;
 
 impl RunState {
     #[expect(clippy::too_many_lines, reason = "one arm a fact")]
     pub(super) fn packet_event(&mut self, kind: &EventKind, at: Timestamp) {
         let Some(id) = kind.packet() else { return };
-        let resolving = self
+        let laid_out = self
             .integration
             .as_mut()
-            .map(|integration| &mut integration.resolving);
+            .map(|integration| &mut integration.resolving)
+            .filter(|resolving| {
+                matches!(resolving, Some((MergeSide::Packet(packet), _)) if packet == id)
+            });
         let Some(packet) = self.packets.get_mut(id) else {
             return;
         };
@@ -52,9 +56,7 @@ impl RunState {
                 packet.resolution = Some(commit.clone());
                 packet.notes.push(format!("conflict resolved by {by}"));
                 packet.come_to(Stage::Accepted, None, at);
-                if let Some(resolving) =
-                    resolving.filter(|resolving| resolving.as_ref() == Some(id))
-                {
+                if let Some(resolving) = laid_out {
                     *resolving = None;
                 }
             }
@@ -75,9 +77,7 @@ impl RunState {
                     packet.feedback.push(comment.clone());
                 }
                 packet.come_to(Stage::Planned, None, at);
-                if let Some(resolving) =
-                    resolving.filter(|resolving| resolving.as_ref() == Some(id))
-                {
+                if let Some(resolving) = laid_out {
                     *resolving = None;
                 }
             }
@@ -87,9 +87,7 @@ impl RunState {
                     GivenUp::Rejected => Stage::Rejected,
                 };
                 packet.come_to(stage, Some(why.clone()), at);
-                if let Some(resolving) =
-                    resolving.filter(|resolving| resolving.as_ref() == Some(id))
-                {
+                if let Some(resolving) = laid_out {
                     *resolving = None;
                 }
                 for live in self.units.values_mut() {

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::evidence::Evidence;
 use super::gate::{Binding, Gate};
 use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, Slug, TreeId, UnitId};
-use super::op::Op;
+use super::op::{MergeSide, Op};
 use super::packet::{Collected, Conflict, Merge, Weight, Workspace};
 use super::plan::Plan;
 use super::unit::{Unit, UnitOutcome, Usage};
@@ -69,6 +69,8 @@ pub struct RunState {
     pub open_run: bool,
     /// A person asked to wind down, in this run.
     pub stop_asked: bool,
+    /// The workflow's branches are plain refs now.
+    pub branches_archived: bool,
     /// The workflow was archived.
     pub archived: bool,
 }
@@ -136,8 +138,8 @@ pub struct Integration {
     pub holds: Option<CommitId>,
     /// How many setup commands ran in the workspace.
     pub set_up: u32,
-    /// The packet whose conflict is laid out in the workspace.
-    pub resolving: Option<PacketId>,
+    /// Whose conflict is laid out in the workspace, and onto which commit.
+    pub resolving: Option<(MergeSide, CommitId)>,
     /// A moved target's merge that no ref names yet.
     pub following: Option<(Merge, CommitId)>,
     /// What landing it would change, when it was last looked at.
@@ -275,6 +277,7 @@ impl RunState {
             sandbox: String::new(),
             open_run: false,
             stop_asked: false,
+            branches_archived: false,
             archived: false,
         }
     }

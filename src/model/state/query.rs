@@ -28,6 +28,7 @@ impl RunState {
             Stage::Prepared => PacketStatus::Ready,
             Stage::Working | Stage::Returned => PacketStatus::Running,
             Stage::Collected if self.waits_at(&GateId::merge(id)) => PacketStatus::Waiting,
+            Stage::Collected if self.is_approved(&GateId::merge(id)) => PacketStatus::Accepted,
             Stage::Collected if self.checks_passed(id) => PacketStatus::Checked,
             Stage::Collected => PacketStatus::Collected,
             Stage::Accepted => PacketStatus::Accepted,
@@ -111,6 +112,13 @@ impl RunState {
             .is_some_and(|gate| gate.status == GateStatus::Waiting)
     }
 
+    /// Whether a person said yes to a gate and the approval is unspent.
+    pub fn is_approved(&self, gate: &GateId) -> bool {
+        self.gates
+            .get(gate)
+            .is_some_and(|gate| matches!(gate.status, GateStatus::Approved { .. }))
+    }
+
     /// The gates that wait for an answer.
     pub fn waiting_gates(&self) -> impl Iterator<Item = &Gate> {
         self.gates
@@ -168,6 +176,13 @@ impl RunState {
                 (check, evidence)
             })
             .collect()
+    }
+
+    /// Whether a check of a packet failed on its present work.
+    pub fn check_failed(&self, id: &PacketId) -> bool {
+        self.packet_checks(id)
+            .iter()
+            .any(|(_, evidence)| evidence.is_some_and(|evidence| !evidence.passed()))
     }
 
     /// Whether every check of a packet passed on its present work.
@@ -236,6 +251,37 @@ impl RunState {
             }),
             _ => true,
         }
+    }
+
+    /// Whether nothing more comes of a packet unless a person decides anew: it has ended and is no conflict, or
+    /// what it needs will never come.
+    pub fn is_over(&self, id: &PacketId) -> bool {
+        let status = self.status_of(id);
+        (status.is_settled() && status != PacketStatus::Conflicted) || self.is_hopeless(id)
+    }
+
+    /// Whether a packet cannot start because something that it needs, directly or not, failed or was turned
+    /// down.
+    pub fn is_hopeless(&self, id: &PacketId) -> bool {
+        self.status_of(id) == PacketStatus::Planned
+            && self.planned(id).is_some_and(|packet| {
+                packet.after.iter().any(|need| {
+                    matches!(
+                        self.status_of(need),
+                        PacketStatus::Failed | PacketStatus::Rejected
+                    ) || self.is_hopeless(need)
+                })
+            })
+    }
+
+    /// Whether a packet needs another one, directly or not.
+    pub fn depends_on(&self, id: &PacketId, other: &PacketId) -> bool {
+        self.planned(id).is_some_and(|packet| {
+            packet
+                .after
+                .iter()
+                .any(|need| need == other || self.depends_on(need, other))
+        })
     }
 
     /// Returns the word for the workflow's state.

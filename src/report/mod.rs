@@ -1,0 +1,22 @@
+//! What people and tools are shown: the status table, the live view, JSON, the log, and the files of
+//! `.workflow/<slug>/`.
+//!
+//! Invariants: everything comes from a [`crate::model::state::RunState`] or is passed in; no repository is
+//! opened and no process is started here. Text that came from outside (names, reasons, an agent's words) is
+//! escaped before it reaches a terminal. The same words are used everywhere. Called by `cli` and, through a
+//! callback, by the `runner`'s session; the only files written are those of the face (`face`).
+
+pub mod human;
+pub mod json;
+pub mod line;
+pub mod list;
+mod next;
+pub mod progress;
+mod table;
+pub mod view;
+mod words;
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;

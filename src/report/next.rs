@@ -1,0 +1,349 @@
+//! What the reader can do, in the order in which it matters, each with the command to copy.
+//!
+//! Invariant: a pure function of the state; every command is complete. Called by `view`; shown below every
+//! table, in JSON, and in the final report.
+
+use serde::Serialize;
+
+use super::words::{counted, one_line};
+use crate::model::gate::{Gate, GateKind, GateStatus};
+use crate::model::id::{CommitId, GateId};
+use crate::model::op::{MergeSide, Op};
+use crate::model::state::RunState;
+use crate::model::status::{PacketStatus, WorkflowStatus};
+
+/// Something that the reader can do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Next {
+    /// What kind of thing.
+    pub kind: NextKind,
+    /// The gate, packet or step that it is about.
+    pub subject: String,
+    /// What there is to know about it, in a few words.
+    pub detail: String,
+    /// The commands, in the order in which they are used.
+    pub commands: Vec<String>,
+    /// Whether the packet's own line says it already.
+    #[serde(skip)]
+    pub in_row: bool,
+}
+
+/// The kinds of things that a reader can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NextKind {
+    /// Answer a gate.
+    Gate,
+    /// Resolve a conflict.
+    Conflict,
+    /// See to a failed verification.
+    Verification,
+    /// Do a packet that is worked on outside dynwf.
+    Parent,
+    /// See to a failed packet.
+    Failed,
+    /// See to a step that was refused.
+    Refused,
+    /// Go on.
+    Go,
+}
+
+impl NextKind {
+    /// Returns the headline for so many of them.
+    pub(super) fn headline(self, count: usize) -> String {
+        let one = count == 1;
+        match self {
+            Self::Gate => format!(
+                "{} wait{}",
+                counted(count, "gate"),
+                if one { "s" } else { "" }
+            ),
+            Self::Conflict => format!("{} yours", is(count, "conflict")),
+            Self::Verification => "verification failed".to_owned(),
+            Self::Parent => format!("{} yours", is(count, "packet")),
+            Self::Failed => format!("{} failed", counted(count, "packet")),
+            Self::Refused => format!(
+                "{} {} refused",
+                counted(count, "step"),
+                if one { "was" } else { "were" }
+            ),
+            Self::Go => "next".to_owned(),
+        }
+    }
+}
+
+fn is(count: usize, noun: &str) -> String {
+    let verb = if count == 1 { "is" } else { "are" };
+    format!("{} {verb}", counted(count, noun))
+}
+
+/// Lists what the reader can do about a workflow.
+pub(super) fn what_to_do(state: &RunState) -> Vec<Next> {
+    let mut all: Vec<Next> = state
+        .waiting_gates()
+        .map(|gate| gate_waits(state, gate))
+        .collect();
+    all.extend(conflicts(state));
+    all.extend(verification(state));
+    all.extend(packets(state));
+    all.extend(refusals(state));
+    all.extend(go_on(state));
+    all
+}
+
+fn gate_waits(state: &RunState, gate: &Gate) -> Next {
+    let slug = &state.slug;
+    let mut commands = Vec::new();
+    let mut detail = Vec::new();
+    let packet = packet_of(&gate.id);
+    if let (GateKind::Merge, Some(name)) = (gate.kind, packet) {
+        commands.push(format!("dynwf review {slug} {name}"));
+        let facts = name
+            .parse()
+            .ok()
+            .and_then(|id| state.packets.get(&id))
+            .and_then(|packet| packet.collected.as_ref());
+        if let Some(work) = facts {
+            detail.push(counted(work.facts.files as usize, "file"));
+        }
+    } else if let (GateKind::Land | GateKind::Batch, Some(_)) =
+        (gate.kind, gate.binding.updates.first())
+    {
+        commands.push(format!("dynwf review {slug}"));
+    }
+    if matches!(gate.kind, GateKind::Land | GateKind::Push)
+        && let Some(update) = gate.binding.updates.first()
+    {
+        detail.push(format!(
+            "{} {} → {}",
+            update.name.short(),
+            seven(update.old.as_ref()),
+            seven(update.new.as_ref())
+        ));
+        let more = gate.binding.updates.len() - 1;
+        if more > 0 {
+            detail.push(format!("{more} more"));
+        }
+    }
+    detail.extend(gate.why.iter().map(|why| one_line(why)));
+    commands.push(format!("dynwf approve {slug} {}", gate.id));
+    Next {
+        kind: NextKind::Gate,
+        subject: gate.id.to_string(),
+        detail: detail.join(", "),
+        commands,
+        in_row: false,
+    }
+}
+
+/// The first seven digits of an id, as git shows it; `nothing` where there is none.
+pub(super) fn seven(id: Option<&CommitId>) -> &str {
+    id.map_or("nothing", |id| &id.as_str()[..7])
+}
+
+fn conflicts(state: &RunState) -> Vec<Next> {
+    let slug = &state.slug;
+    let integration = state.integration.as_ref();
+    let mut all: Vec<Next> = state
+        .in_plan_order()
+        .filter(|(id, _)| state.status_of(id) == PacketStatus::Conflicted)
+        .map(|(id, packet)| {
+            let files = packet
+                .conflict
+                .as_ref()
+                .map_or(0, |conflict| conflict.files.len());
+            let open = integration.filter(
+                |at| matches!(&at.resolving, Some((MergeSide::Packet(packet), _)) if packet == id),
+            );
+            let folder = open.and_then(|at| at.workspace.as_ref());
+            let (detail, command) = match (open, folder) {
+                (Some(_), Some(made)) => (
+                    format!("{}, in {}", counted(files, "file"), one_line(&made.path)),
+                    format!("dynwf integrate {slug} --continue"),
+                ),
+                (Some(_), None) => (
+                    counted(files, "file"),
+                    format!("dynwf integrate {slug} --continue"),
+                ),
+                (None, _) => (counted(files, "file"), format!("dynwf integrate {slug}")),
+            };
+            Next {
+                kind: NextKind::Conflict,
+                subject: id.to_string(),
+                detail,
+                commands: vec![command],
+                in_row: false,
+            }
+        })
+        .collect();
+    if let Some(conflict) = integration.and_then(|at| at.conflict.as_ref()) {
+        all.push(Next {
+            kind: NextKind::Conflict,
+            subject: state
+                .frozen
+                .as_ref()
+                .map_or_else(String::new, |frozen| frozen.target.short().to_owned()),
+            detail: format!(
+                "the target moved, {}",
+                counted(conflict.files.len(), "file")
+            ),
+            commands: vec![format!("dynwf integrate {slug} --continue")],
+            in_row: false,
+        });
+    }
+    all
+}
+
+fn verification(state: &RunState) -> Vec<Next> {
+    let slug = &state.slug;
+    let broken = state.integration.as_ref().and_then(|at| at.broken.as_ref());
+    let failed = state.integrated_checks();
+    let checks = failed.iter().filter_map(|(check, evidence)| {
+        let evidence = evidence.filter(|evidence| !evidence.passed())?;
+        Some((
+            one_line(&check.name),
+            format!("{}, unit {}", evidence.outcome, evidence.unit),
+        ))
+    });
+    broken
+        .map(|why| ("integration".to_owned(), one_line(why)))
+        .into_iter()
+        .chain(checks)
+        .map(|(subject, detail)| Next {
+            kind: NextKind::Verification,
+            subject,
+            detail,
+            commands: vec![format!("dynwf log {slug}"), format!("dynwf verify {slug}")],
+            in_row: false,
+        })
+        .collect()
+}
+
+/// What the packets' own lines say already.
+fn packets(state: &RunState) -> Vec<Next> {
+    let slug = &state.slug;
+    let parent = state.parent_work().map(|(id, packet)| Next {
+        kind: NextKind::Parent,
+        subject: id.to_string(),
+        detail: packet
+            .claimed_by
+            .as_ref()
+            .map_or_else(String::new, |by| format!("taken by {}", one_line(by))),
+        commands: vec![match packet.claimed_by {
+            None => format!("dynwf packet next {slug}"),
+            Some(_) => format!("dynwf packet done {slug} {id}"),
+        }],
+        in_row: true,
+    });
+    let failed = state
+        .in_plan_order()
+        .filter(|(id, _)| state.status_of(id) == PacketStatus::Failed)
+        .map(|(id, packet)| Next {
+            kind: NextKind::Failed,
+            subject: id.to_string(),
+            detail: packet.reason.as_deref().map_or_else(String::new, one_line),
+            commands: vec![
+                format!("dynwf packet log {slug} {id}"),
+                format!("dynwf packet retry {slug} {id}"),
+            ],
+            in_row: true,
+        });
+    parent.chain(failed).collect()
+}
+
+/// Refused steps that no packet's line tells of.
+fn refusals(state: &RunState) -> Vec<Next> {
+    let slug = &state.slug;
+    state
+        .refusals
+        .iter()
+        .filter_map(|refusal| {
+            let (subject, command) = match &refusal.op {
+                Op::Land(_) => ("land", format!("dynwf land {slug}")),
+                Op::Push(_) => ("push", format!("dynwf push {slug}")),
+                Op::ResetWorkspace { .. } | Op::OpenConflict { .. } => {
+                    ("integration workspace", format!("dynwf integrate {slug}"))
+                }
+                _ => return None,
+            };
+            Some(Next {
+                kind: NextKind::Refused,
+                subject: subject.to_owned(),
+                detail: one_line(&refusal.why),
+                commands: vec![command],
+                in_row: false,
+            })
+        })
+        .collect()
+}
+
+/// The one command that takes the workflow further, if nothing else must come first.
+fn go_on(state: &RunState) -> Option<Next> {
+    let slug = &state.slug;
+    if state.archived || !state.units.is_empty() {
+        return None;
+    }
+    let approved = state
+        .gates
+        .values()
+        .find(|gate| matches!(gate.status, GateStatus::Approved { .. }));
+    let (verb, detail) = if state.frozen.is_none() {
+        ("split", "nothing was started".to_owned())
+    } else if let Some(gate) = approved {
+        let verb = match gate.kind {
+            GateKind::Land => "land",
+            GateKind::Push => "push",
+            _ => "run",
+        };
+        (verb, format!("{} is approved", gate.id))
+    } else {
+        match state.workflow_status() {
+            WorkflowStatus::Planned => ("run", String::new()),
+            WorkflowStatus::Running => ("run", "goes on where it was".to_owned()),
+            WorkflowStatus::Complete => finish(state),
+            WorkflowStatus::Waiting | WorkflowStatus::Blocked | WorkflowStatus::Failed => {
+                return None;
+            }
+        }
+    };
+    Some(Next {
+        kind: NextKind::Go,
+        subject: verb.to_owned(),
+        detail,
+        commands: vec![format!("dynwf {verb} {slug}")],
+        in_row: false,
+    })
+}
+
+/// What is left of a complete workflow: verify, land, push, archive; the verb and what is known about it.
+fn finish(state: &RunState) -> (&'static str, String) {
+    let integration = state
+        .integration
+        .as_ref()
+        .filter(|at| !at.merged.is_empty());
+    match integration {
+        Some(_) if !state.is_verified() => ("verify", "some checks did not run yet".to_owned()),
+        Some(at) if state.landed.as_ref() != Some(&at.commit) => {
+            let branch = state.frozen.as_ref().map(|frozen| frozen.target.short());
+            let commit = seven(Some(&at.commit));
+            ("land", format!("{} → {commit}", branch.unwrap_or("")))
+        }
+        Some(at) if !is_pushed(state, &at.commit) => ("push", seven(Some(&at.commit)).to_owned()),
+        _ => ("archive", "everything is done".to_owned()),
+    }
+}
+
+fn is_pushed(state: &RunState, commit: &CommitId) -> bool {
+    state
+        .pushed
+        .iter()
+        .flat_map(|binding| &binding.updates)
+        .any(|update| update.new.as_ref() == Some(commit))
+}
+
+/// Returns the packet that a gate is about, if it is about one.
+pub(super) fn packet_of(gate: &GateId) -> Option<&str> {
+    gate.as_str()
+        .strip_prefix("merge:")
+        .or_else(|| gate.as_str().strip_prefix("packet:"))
+}

@@ -1,0 +1,318 @@
+//! The loop: inputs → facts → consequences → append, apply, report → start the jobs that are not going on.
+//!
+//! It owns the session while a verb runs. Inputs that arrive while a batch is written queue up and are the next
+//! batch: that is the group commit. Jobs go on beside it and each ends with one message.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, bail};
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Duration, MissedTickBehavior, interval};
+
+use super::end::{End, end};
+use super::executor::{Executor, Message};
+use super::facts::facts;
+use super::goal::Options;
+use super::jobs::{Job, jobs};
+use super::message::Input;
+use super::rules;
+use super::session::{Order, Session, Update};
+use crate::error::ExitCode;
+use crate::fault;
+use crate::journal::Found;
+use crate::model::event::{Event, EventKind};
+use crate::model::id::RequestId;
+use crate::model::request::RequestBody;
+use crate::process::{Asked, Stop, signals};
+
+/// How often the inbox is looked at and the observer is told that time has passed.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How many consequences one batch may have. More can only be two rules that undo each other.
+const MOST_CONSEQUENCES: usize = 20_000;
+
+pub(super) struct Dispatcher<'s> {
+    session: &'s mut Session,
+    options: Options,
+    executor: Executor,
+    live: BTreeMap<Job, watch::Sender<Stop>>,
+    messages: mpsc::UnboundedReceiver<Message>,
+    stop: Stop,
+    /// The signal that asked to stop, or TERM's number where a request did.
+    signal: Option<u8>,
+}
+
+/// What one turn of the loop brought.
+#[derive(Default)]
+struct Batch {
+    inputs: Vec<Input>,
+    ended: Vec<Job>,
+    requests: Vec<RequestId>,
+}
+
+impl<'s> Dispatcher<'s> {
+    pub(super) fn new(session: &'s mut Session, options: Options) -> Self {
+        let (sender, messages) = mpsc::unbounded_channel();
+        let executor = Executor::new(session, sender);
+        Self {
+            session,
+            options,
+            executor,
+            live: BTreeMap::new(),
+            messages,
+            stop: Stop::No,
+            signal: None,
+        }
+    }
+
+    /// Runs until nothing is left to do without a person.
+    pub(super) async fn run(
+        mut self,
+        order: Order,
+        observe: &mut dyn FnMut(Update<'_>),
+    ) -> Result<End> {
+        let mut signals = signals()?;
+        let mut clock = interval(TICK);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let started = EventKind::RunStarted {
+            goal: order.goal.word().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            sandbox: self.executor.sandbox().to_owned(),
+        };
+        self.session.record(vec![started], Timestamp::now(), observe)?;
+        let mut batch = Batch {
+            inputs: self.first_inputs(order)?,
+            ..Batch::default()
+        };
+        self.read_inbox(&mut batch);
+        loop {
+            self.turn(batch, observe)?;
+            batch = Batch::default();
+            if self.live.is_empty() {
+                self.read_inbox(&mut batch);
+                if batch.inputs.is_empty() {
+                    break;
+                }
+                continue;
+            }
+            tokio::select! {
+                Some(message) = self.messages.recv() => {
+                    self.take(message, &mut batch, observe);
+                    while let Ok(message) = self.messages.try_recv() {
+                        self.take(message, &mut batch, observe);
+                    }
+                }
+                asked = signals.next() => {
+                    if let Some(end) = self.asked_to_stop(asked) {
+                        return Ok(end);
+                    }
+                }
+                _ = clock.tick() => {
+                    self.read_inbox(&mut batch);
+                    observe(Update::Tick(&self.session.state));
+                }
+            }
+        }
+        self.finish(observe)
+    }
+
+    fn first_inputs(&mut self, order: Order) -> Result<Vec<Input>> {
+        let mut inputs = Vec::new();
+        if let Some(frozen) = &self.session.state.frozen
+            && let Some(commit) = self.session.git.read_ref(&frozen.target)?
+        {
+            inputs.push(Input::Target(commit));
+        }
+        if order.check_again {
+            inputs.push(Input::CheckAgain);
+        }
+        inputs.extend(order.push.map(Input::Push));
+        Ok(inputs)
+    }
+
+    /// Takes a batch in, lets everything follow that follows, and starts what should be going on.
+    fn turn(&mut self, batch: Batch, observe: &mut dyn FnMut(Update<'_>)) -> Result<()> {
+        let before = self.session.state.seq;
+        self.follow_up(batch.inputs, observe)?;
+        for request in &batch.requests {
+            self.executor.forget(request);
+        }
+        let mut wanted = jobs(&self.session.state, &self.options);
+        if self.session.state.seq == before {
+            let idle = batch.ended.into_iter().find(|job| wanted.contains(job));
+            if let Some(job) = idle {
+                // It would be asked for, and end like this, for ever.
+                let why = "it ended without a result (this is a bug in dynwf)".to_owned();
+                self.follow_up(vec![Input::Failed { job, why }], observe)?;
+                wanted = jobs(&self.session.state, &self.options);
+            }
+        }
+        self.stop_units();
+        self.start(&wanted);
+        Ok(())
+    }
+
+    /// Facts and their consequences, found on a copy of the state, recorded in one append.
+    fn follow_up(
+        &mut self,
+        inputs: Vec<Input>,
+        observe: &mut dyn FnMut(Update<'_>),
+    ) -> Result<()> {
+        let now = Timestamp::now();
+        let mut state = self.session.state.clone();
+        let mut all = Vec::new();
+        for input in inputs {
+            for kind in facts(&state, &self.options, input, now) {
+                apply(&mut state, &mut all, kind, now);
+            }
+        }
+        loop {
+            let following = rules::next(&state, &self.options, now);
+            if following.is_empty() {
+                break;
+            }
+            for kind in following {
+                apply(&mut state, &mut all, kind, now);
+            }
+            if all.len() > MOST_CONSEQUENCES {
+                bail!("the rules of workflow {} do not come to rest", state.slug);
+            }
+        }
+        self.session.record(all, now, observe)
+    }
+
+    fn start(&mut self, wanted: &BTreeSet<Job>) {
+        for job in wanted {
+            if !self.live.contains_key(job) {
+                fault::point("job:start");
+                let (sender, receiver) = watch::channel(self.stop_of(job));
+                self.executor.start(job.clone(), &self.session.state, receiver);
+                self.live.insert(job.clone(), sender);
+            }
+        }
+    }
+
+    /// Tells running units to stop where the run winds down or their packet was given up.
+    fn stop_units(&self) {
+        for (job, sender) in &self.live {
+            let stop = self.stop_of(job);
+            sender.send_if_modified(|told| {
+                let changed = *told != stop;
+                *told = stop;
+                changed
+            });
+        }
+    }
+
+    fn stop_of(&self, job: &Job) -> Stop {
+        let given_up = match job {
+            Job::Attend(unit) => self
+                .session
+                .state
+                .units
+                .get(unit)
+                .is_some_and(|live| live.stopping),
+            _ => false,
+        };
+        match self.stop {
+            Stop::No if given_up => Stop::Term,
+            stop => stop,
+        }
+    }
+
+    fn take(
+        &mut self,
+        message: Message,
+        batch: &mut Batch,
+        observe: &mut dyn FnMut(Update<'_>),
+    ) {
+        match message {
+            Message::Ended { job, input } => {
+                self.live.remove(&job);
+                batch.ended.push(job);
+                batch.inputs.extend(input);
+            }
+            Message::Note(input) => batch.inputs.push(input),
+            Message::Progress { unit, text } => observe(Update::Progress { unit, text: &text }),
+        }
+    }
+
+    /// Takes the requests that other processes left. One that was answered before only loses its file.
+    fn read_inbox(&mut self, batch: &mut Batch) {
+        for found in self.executor.inbox() {
+            let Found::Request(request) = found else {
+                continue;
+            };
+            batch.requests.push(request.id.clone());
+            if self.session.state.requests.contains_key(&request.id) {
+                self.executor.forget(&request.id);
+                continue;
+            }
+            if request.body == RequestBody::Stop {
+                self.wind_down(Stop::Term, 15);
+            }
+            let resolution = match request.body {
+                RequestBody::Continue => {
+                    Some(self.executor.resolution(&self.session.state, request.at))
+                }
+                _ => None,
+            };
+            batch.inputs.push(Input::Request {
+                request: Box::new(request),
+                resolution,
+            });
+        }
+    }
+
+    fn wind_down(&mut self, stop: Stop, signal: u8) {
+        self.stop = stop;
+        self.signal = Some(signal);
+        self.options.winding_down = true;
+        self.stop_units();
+    }
+
+    /// Once: no new work, TERM to the units. Twice: KILL. A hang-up ends dynwf alone: its units go on and are
+    /// adopted by the next run.
+    fn asked_to_stop(&mut self, asked: Asked) -> Option<End> {
+        match asked {
+            Asked::Stop { signal } => self.wind_down(Stop::Term, signal),
+            Asked::Kill { signal } => self.wind_down(Stop::Kill, signal),
+            Asked::Leave { signal } => {
+                return Some(End {
+                    code: ExitCode::Signal(signal),
+                    why: vec!["the terminal went away; units go on, `dynwf run` adopts them".to_owned()],
+                });
+            }
+        }
+        None
+    }
+
+    fn finish(mut self, observe: &mut dyn FnMut(Update<'_>)) -> Result<End> {
+        let mut ended = end(&self.session.state, &self.options);
+        if let Some(signal) = self.signal {
+            ended.code = ExitCode::Signal(signal);
+            ended.why.insert(0, "stopped; `dynwf run` goes on from here".to_owned());
+        }
+        let fact = EventKind::RunEnded {
+            code: ended.code.number(),
+        };
+        self.session.record(vec![fact], Timestamp::now(), observe)?;
+        Ok(ended)
+    }
+}
+
+fn apply(
+    state: &mut crate::model::state::RunState,
+    all: &mut Vec<EventKind>,
+    kind: EventKind,
+    now: Timestamp,
+) {
+    let event = Event {
+        seq: state.seq + 1,
+        at: now,
+        kind,
+    };
+    state.apply(&event);
+    all.push(event.kind);
+}

@@ -1,0 +1,183 @@
+//! Performs effects: each is announced in the journal, and performing one again changes nothing more.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use jiff::Timestamp;
+
+use super::executor::Tools;
+use super::goal::admin_name;
+use crate::fault;
+use crate::gate;
+use crate::git::{Git, RefMove};
+use crate::integrate;
+use crate::model::gate::Transition;
+use crate::model::id::{CommitId, OpId};
+use crate::model::op::{Op, OpOutcome, RefUpdate};
+use crate::model::packet::Workspace;
+use crate::model::state::{OpenOp, RunState};
+use crate::model::unit::WorkspaceName;
+use crate::workspace::{self, Head, MakeSpec};
+
+/// Performs an effect that was announced.
+///
+/// # Errors
+/// What kept it from being performed; nothing was changed then that performing it again would not mend.
+pub(super) fn perform(tools: &Tools, state: &RunState, id: OpId) -> Result<OpOutcome> {
+    let open = state
+        .ops
+        .get(&id)
+        .ok_or_else(|| anyhow!("effect {id} was not announced"))?;
+    fault::point("effect:before");
+    let outcome = perform_open(tools, state, id, open)?;
+    fault::point("effect:after");
+    Ok(outcome)
+}
+
+fn perform_open(tools: &Tools, state: &RunState, id: OpId, open: &OpenOp) -> Result<OpOutcome> {
+    let git = &tools.git;
+    match &open.op {
+        Op::MakeWorkspace { workspace, attempt, base, path, refs } => {
+            make_workspace(tools, state, workspace, *attempt, base, path, refs)
+        }
+        Op::ResetWorkspace { workspace, to } => {
+            workspace::reset(git, workspace, to)
+                .with_context(|| format!("bringing {} to {}", workspace.path, to.short()))?;
+            Ok(OpOutcome::Done)
+        }
+        Op::OpenConflict { workspace, onto, tip, .. } => {
+            workspace::open_conflict(git, workspace, onto, tip)
+                .with_context(|| format!("laying the conflict out in {}", workspace.path))?;
+            Ok(OpOutcome::Done)
+        }
+        Op::RemoveWorkspace { name, workspace, holds } => {
+            remove_workspace(git, state, name, workspace, holds, open.since)
+        }
+        Op::AdvancePacket { workspace, refs, .. } => {
+            let outcome = move_refs(git, refs, "dynwf: collected")?;
+            fault::point("effect:advanced");
+            if let (OpOutcome::Done, Some(workspace)) = (&outcome, workspace) {
+                workspace::settle(git, workspace)
+                    .with_context(|| format!("settling the index of {}", workspace.path))?;
+            }
+            Ok(outcome)
+        }
+        Op::MoveRefs { refs, .. } => move_refs(git, refs, "dynwf"),
+        Op::Land(plan) => {
+            integrate::land(git, &redeem(state, plan.clone(), id, open.since)?)
+        }
+        Op::Push(plan) => {
+            integrate::publish(git, &redeem(state, plan.clone(), id, open.since)?)
+        }
+    }
+}
+
+/// Turns a plan into an approved one, by the approval that this very effect has spent.
+fn redeem<T: Transition>(
+    state: &RunState,
+    plan: T,
+    by: OpId,
+    at: Timestamp,
+) -> Result<gate::Approved<T>> {
+    let gate = state
+        .gates
+        .get(plan.gate())
+        .ok_or_else(|| anyhow!("gate {} was never opened", plan.gate()))?;
+    let id = gate.id.clone();
+    gate::redeem(gate, plan, by, at).map_err(|why| anyhow!("gate {id}: {why}"))
+}
+
+fn move_refs(git: &Git, refs: &[RefUpdate], reason: &str) -> Result<OpOutcome> {
+    Ok(match git.update_refs(refs, reason)? {
+        RefMove::Moved | RefMove::Already => OpOutcome::Done,
+        RefMove::Refused { name, found } => {
+            let found = found.as_ref().map_or("nothing", CommitId::short).to_owned();
+            OpOutcome::Refused(format!("{name} stands at {found}, which dynwf did not put there"))
+        }
+    })
+}
+
+/// Refs first, so that nothing that the workspace needs can be collected as garbage.
+fn make_workspace(
+    tools: &Tools,
+    state: &RunState,
+    name: &WorkspaceName,
+    attempt: u32,
+    base: &CommitId,
+    path: &str,
+    refs: &[RefUpdate],
+) -> Result<OpOutcome> {
+    let git = &tools.git;
+    enough_space(tools, path)?;
+    let refs = with_present_pins(git, refs)?;
+    if let refused @ OpOutcome::Refused(_) = move_refs(git, &refs, "dynwf: base")? {
+        return Ok(refused);
+    }
+    fault::point("effect:based");
+    let head = match name {
+        WorkspaceName::Packet(packet) => Head::Branch(state.slug.branch(packet)),
+        WorkspaceName::Integration => Head::Detached,
+    };
+    let made = workspace::make(
+        git,
+        &MakeSpec {
+            admin_name: admin_name(&state.slug, name, attempt),
+            path: path.into(),
+            head,
+            commit: base.clone(),
+            sparse: None,
+        },
+    )
+    .with_context(|| format!("making the workspace of {name} in {path}"))?;
+    if let Some(main) = git.main_work_tree() {
+        workspace::copy_included(git, main, &made)
+            .with_context(|| format!("copying what .worktreeinclude names to {path}"))?;
+    }
+    Ok(OpOutcome::Made(made))
+}
+
+fn enough_space(tools: &Tools, path: &str) -> Result<()> {
+    let wanted = u64::from(tools.config.workspace.min_free_gb) << 30;
+    let free = workspace::free_bytes(Path::new(path))?;
+    if free < wanted {
+        bail!(
+            "only {} GiB are free for workspaces at {path}, and `[workspace] min_free_gb` is {}",
+            free >> 30,
+            tools.config.workspace.min_free_gb
+        );
+    }
+    Ok(())
+}
+
+/// Pins below `refs/dynwf/` are dynwf's own: the value that they have is the value that they move from.
+fn with_present_pins(git: &Git, refs: &[RefUpdate]) -> Result<Vec<RefUpdate>> {
+    refs.iter()
+        .map(|update| {
+            let mut update = update.clone();
+            if update.name.as_str().starts_with("refs/dynwf/") {
+                update.old = git.read_ref(&update.name)?;
+            }
+            Ok(update)
+        })
+        .collect()
+}
+
+fn remove_workspace(
+    git: &Git,
+    state: &RunState,
+    name: &WorkspaceName,
+    workspace: &Workspace,
+    holds: &CommitId,
+    at: Timestamp,
+) -> Result<OpOutcome> {
+    let stamp = at.strftime("%Y%m%dT%H%M%S%3fZ").to_string();
+    let rescue_ref = state.slug.rescue(&name.to_string(), &stamp);
+    let rescued = workspace::rescue(git, workspace, holds, &rescue_ref)
+        .with_context(|| format!("keeping what lies in {}", workspace.path))?;
+    fault::point("effect:rescued");
+    workspace::remove(git, workspace)
+        .with_context(|| format!("removing the workspace {}", workspace.path))?;
+    Ok(OpOutcome::Removed {
+        rescued: rescued.map(|_| rescue_ref),
+    })
+}

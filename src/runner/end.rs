@@ -1,0 +1,131 @@
+//! How a run ended: the exit code and why, derived from the state.
+
+use super::goal::{Goal, Options};
+use super::limit;
+use crate::error::ExitCode;
+use crate::model::gate::GateStatus;
+use crate::model::id::GateId;
+use crate::model::state::RunState;
+use crate::model::status::PacketStatus;
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// What the process should end with.
+    pub code: ExitCode,
+    /// What kept the goal from being reached, for people; empty if it was reached.
+    pub why: Vec<String>,
+}
+
+/// Returns how a run with this goal ended.
+pub(super) fn end(state: &RunState, options: &Options) -> End {
+    let mut why: Vec<String> = state
+        .refusals
+        .iter()
+        .map(|refusal| refusal.why.clone())
+        .collect();
+    let code = match &options.goal {
+        Goal::Answer | Goal::Split => {
+            if why.is_empty() {
+                ExitCode::Done
+            } else {
+                ExitCode::PacketsFailed
+            }
+        }
+        Goal::Run | Goal::Integrate | Goal::Verify => standing(state),
+        Goal::Land => landed(state, &mut why),
+        Goal::Push => pushed(state, &mut why),
+        Goal::Archive { .. } if state.archived => ExitCode::Done,
+        Goal::Archive { .. } => ExitCode::PacketsFailed,
+    };
+    End { code, why }
+}
+
+/// The exit code for how a workflow stands: the first of the documented order.
+pub fn standing(state: &RunState) -> ExitCode {
+    let statuses: Vec<PacketStatus> = state.packets.keys().map(|id| state.status_of(id)).collect();
+    let mut codes = Vec::new();
+    // Work outside dynwf waits for a person just as a gate does.
+    if state.waiting_gates().next().is_some() || state.parent_work().next().is_some() {
+        codes.push(ExitCode::Waiting);
+    }
+    let target_conflict = state
+        .integration
+        .as_ref()
+        .is_some_and(|integration| integration.conflict.is_some());
+    if statuses.contains(&PacketStatus::Conflicted) || target_conflict {
+        codes.push(ExitCode::Conflict);
+    }
+    if state.verification_failed() {
+        codes.push(ExitCode::VerificationFailed);
+    }
+    if limit::exhausted(state).is_some()
+        && state.packets.keys().any(|id| state.is_active(id))
+    {
+        codes.push(ExitCode::BudgetExhausted);
+    }
+    let failed = state.packets.keys().any(|id| {
+        matches!(
+            state.status_of(id),
+            PacketStatus::Failed | PacketStatus::Rejected
+        ) || state.is_hopeless(id)
+    });
+    if failed {
+        codes.push(ExitCode::PacketsFailed);
+    }
+    ExitCode::first_of(&codes)
+}
+
+fn landed(state: &RunState, why: &mut Vec<String>) -> ExitCode {
+    let done = state
+        .integration
+        .as_ref()
+        .is_some_and(|integration| integration.target == integration.commit);
+    if done {
+        why.clear();
+        return ExitCode::Done;
+    }
+    match state.gates.get(&GateId::land()).map(|gate| &gate.status) {
+        Some(GateStatus::Waiting) => ExitCode::Waiting,
+        Some(GateStatus::Denied) => {
+            why.push("landing was denied".to_owned());
+            ExitCode::Waiting
+        }
+        _ if !why.is_empty() => ExitCode::PacketsFailed,
+        _ => {
+            let nothing = state
+                .integration
+                .as_ref()
+                .is_none_or(|integration| integration.merged.is_empty());
+            why.push(if nothing {
+                "nothing is integrated yet".to_owned()
+            } else {
+                "the workflow is not ready to land".to_owned()
+            });
+            match standing(state) {
+                ExitCode::Done => ExitCode::Usage,
+                code => code,
+            }
+        }
+    }
+}
+
+fn pushed(state: &RunState, why: &mut Vec<String>) -> ExitCode {
+    let Some(binding) = &state.push_asked else {
+        why.clear();
+        return ExitCode::Done;
+    };
+    let gate = binding
+        .remote
+        .as_deref()
+        .and_then(|remote| GateId::push(remote).ok())
+        .and_then(|id| state.gates.get(&id));
+    match gate.map(|gate| &gate.status) {
+        Some(GateStatus::Denied) => {
+            why.push("the push was denied".to_owned());
+            ExitCode::Waiting
+        }
+        Some(GateStatus::Waiting) => ExitCode::Waiting,
+        _ => ExitCode::PacketsFailed,
+    }
+}

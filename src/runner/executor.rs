@@ -1,0 +1,167 @@
+//! Starts jobs and sends back what they end with.
+//!
+//! A job gets a copy of what it needs of the state when it starts; it never sees the state change. Attending a
+//! unit is waiting, so it is async; everything that asks git or the disk runs on a blocking thread of its own.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+
+use super::jobs::Job;
+use super::message::Input;
+use super::session::Session;
+use super::{effect, unit, work};
+use crate::config::Config;
+use crate::git::Git;
+use crate::integrate;
+use crate::journal::{Found, Store};
+use crate::model::id::{RequestId, UnitId};
+use crate::model::op::{MergeSide, OpOutcome};
+use crate::model::packet::Merge;
+use crate::model::state::RunState;
+use crate::process::Stop;
+use crate::workspace;
+
+/// What a job sends to the dispatcher.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// It ended, with this input (none where nothing is to be said).
+    Ended {
+        /// The job.
+        job: Job,
+        /// What it says.
+        input: Option<Input>,
+    },
+    /// It learned something on the way.
+    Note(Input),
+    /// A unit says what it is at.
+    Progress {
+        /// The unit.
+        unit: UnitId,
+        /// One line.
+        text: String,
+    },
+}
+
+/// What every job may use. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Tools {
+    pub(super) git: Git,
+    pub(super) config: Arc<Config>,
+    pub(super) store: Store,
+}
+
+pub(super) struct Executor {
+    tools: Tools,
+    messages: mpsc::UnboundedSender<Message>,
+    inbox: crate::journal::Inbox,
+}
+
+impl Executor {
+    pub(super) fn new(session: &Session, messages: mpsc::UnboundedSender<Message>) -> Self {
+        let tools = Tools {
+            git: session.git.clone(),
+            config: Arc::new(session.config.clone()),
+            store: session.store.clone(),
+        };
+        Self {
+            inbox: tools.store.inbox(&session.state.slug),
+            tools,
+            messages,
+        }
+    }
+
+    /// Returns what keeps units in their place, in the words of `RunStarted`.
+    pub(super) fn sandbox(&self) -> &'static str {
+        "none"
+    }
+
+    /// Starts a job. Its last message is always [`Message::Ended`].
+    pub(super) fn start(&self, job: Job, state: &RunState, stop: watch::Receiver<Stop>) {
+        let messages = self.messages.clone();
+        let tools = self.tools.clone();
+        let state = state.clone();
+        if let Job::Attend(id) = job {
+            tokio::spawn(async move {
+                let input = unit::attend(&tools, &state, id, stop, &messages).await;
+                let _ = messages.send(Message::Ended { job, input });
+            });
+            return;
+        }
+        tokio::task::spawn_blocking(move || {
+            let input = perform(&tools, &state, &job);
+            let _ = messages.send(Message::Ended { job, input });
+        });
+    }
+
+    /// Returns what lies in the inbox. An inbox that cannot be read is looked at again later.
+    pub(super) fn inbox(&self) -> Vec<Found> {
+        self.inbox.list().unwrap_or_default()
+    }
+
+    /// Removes a request's file. If that fails, the request is known from the journal and does nothing.
+    pub(super) fn forget(&self, request: &RequestId) {
+        let _ = self.inbox.remove(request);
+    }
+
+    /// Makes a commit of the resolution that lies in the integration workspace, or says why there is none.
+    pub(super) fn resolution(&self, state: &RunState, at: Timestamp) -> Result<Merge, String> {
+        let integration = state.integration.as_ref().ok_or("nothing is integrated")?;
+        let (Some((side, onto)), Some(workspace)) =
+            (&integration.resolving, &integration.workspace)
+        else {
+            return Err("no conflict is laid out: `dynwf run` does that".to_owned());
+        };
+        let (conflict, tip) = match side {
+            MergeSide::Packet(id) => {
+                let packet = state.packets.get(id);
+                (
+                    packet.and_then(|packet| packet.conflict.as_ref()),
+                    packet
+                        .and_then(|packet| packet.collected.as_ref())
+                        .map(|collected| &collected.tip),
+                )
+            }
+            MergeSide::Target => (integration.conflict.as_ref(), state.target_seen.as_ref()),
+        };
+        let (Some(conflict), Some(tip)) = (conflict, tip) else {
+            return Err("the conflict is gone".to_owned());
+        };
+        let paths: Vec<_> = conflict.files.iter().map(|file| file.path.clone()).collect();
+        let git = &self.tools.git;
+        match workspace::resolution(git, workspace, &paths) {
+            Ok(workspace::Resolution::Unresolved(paths)) => Err(still_conflicted(&paths)),
+            Ok(workspace::Resolution::Tree(tree)) => {
+                integrate::resolution_commit(git, &state.slug, onto, tip, tree, at)
+                    .map_err(|error| format!("{error:#}"))
+            }
+            Err(error) => Err(format!("{error:#}")),
+        }
+    }
+}
+
+fn still_conflicted(paths: &[crate::model::path::RepoPath]) -> String {
+    let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
+    format!("conflict markers are left in {}", paths.join(", "))
+}
+
+fn perform(tools: &Tools, state: &RunState, job: &Job) -> Option<Input> {
+    let result = match job {
+        Job::Attend(_) => return None,
+        Job::Perform(op) => {
+            let outcome = effect::perform(tools, state, *op)
+                .unwrap_or_else(|error| OpOutcome::Refused(format!("{error:#}")));
+            return Some(Input::OpEnded { op: *op, outcome });
+        }
+        Job::Collect(packet) => work::collect(tools, state, packet),
+        Job::Merge(packet) => work::merge(tools, state, packet),
+        Job::FollowTarget => work::follow_target(tools, state),
+        Job::Weigh => work::weigh(tools, state),
+    };
+    Some(result.unwrap_or_else(|error| Input::Failed {
+        job: job.clone(),
+        why: format!("{error:#}"),
+    }))
+}

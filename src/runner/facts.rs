@@ -1,0 +1,177 @@
+//! What an input says: inputs in, events out. Pure.
+//!
+//! A fact is recorded only if the state can still take it: an answer to a question that was withdrawn, or a
+//! result for a packet that was given up meanwhile, is dropped here and nowhere else.
+
+use jiff::Timestamp;
+
+use super::goal::Options;
+use super::message::{CollectResult, Input, MergeResult, UnitEnd};
+use super::requests;
+use crate::model::event::EventKind;
+use crate::model::evidence::Evidence;
+use crate::model::id::PacketId;
+use crate::model::state::{PacketState, RunState, Stage};
+use crate::model::unit::{Unit, UnitKind, UnitOutcome};
+
+/// Returns what the input says.
+pub(super) fn facts(
+    state: &RunState,
+    options: &Options,
+    input: Input,
+    now: Timestamp,
+) -> Vec<EventKind> {
+    match input {
+        Input::Target(commit) if state.target_seen.as_ref() == Some(&commit) => Vec::new(),
+        Input::Target(commit) => vec![EventKind::TargetSeen { commit }],
+        Input::CheckAgain => check_again(state),
+        Input::Push(binding) => vec![EventKind::PushAsked { binding }],
+        Input::Request { request, resolution } => {
+            requests::answer(state, options, &request, resolution, now)
+        }
+        Input::UnitNoted { unit, session } => vec![EventKind::UnitNoted { unit, session }],
+        Input::UnitEnded(end) => unit_ended(state, end, now),
+        Input::OpEnded { op, outcome } if state.ops.contains_key(&op) => {
+            vec![EventKind::OpEnded { op, outcome }]
+        }
+        Input::OpEnded { .. } => Vec::new(),
+        Input::Collected { packet, result } => collected(state, &packet, result),
+        Input::Merged { packet, result } => merged(state, packet, result),
+        Input::Followed { target, result } => vec![match result {
+            MergeResult::Clean(merge) => EventKind::TargetMerged { merge, target },
+            MergeResult::Conflict(conflict) => EventKind::TargetConflicted { conflict },
+        }],
+        Input::Weighed(weight) => vec![EventKind::IntegrationWeighed { weight }],
+        Input::Failed { job, why } => vec![EventKind::JobFailed {
+            packet: job.packet().cloned(),
+            why: format!("could not {job}: {why}"),
+            job: job.to_string(),
+        }],
+    }
+}
+
+fn check_again(state: &RunState) -> Vec<EventKind> {
+    state
+        .integration
+        .iter()
+        .filter(|_| state.verification_failed())
+        .map(|integration| EventKind::EvidenceDropped {
+            tree: integration.tree.clone(),
+        })
+        .collect()
+}
+
+fn unit_ended(state: &RunState, end: UnitEnd, now: Timestamp) -> Vec<EventKind> {
+    let Some(live) = state.units.get(&end.unit) else {
+        return Vec::new();
+    };
+    let unit = &live.unit;
+    let packet = unit.packet().and_then(|id| state.packets.get(id));
+    let mut facts = vec![EventKind::UnitEnded {
+        unit: end.unit,
+        outcome: end.outcome.clone(),
+        millis: end.millis,
+        usage: end.usage,
+        complaint: end.complaint,
+    }];
+    match &unit.kind {
+        UnitKind::Work { .. } => facts.extend(work_interrupted(unit, packet, &end.outcome)),
+        UnitKind::Setup { run, .. } => facts.extend(setup_failed(unit, run, &end.outcome)),
+        UnitKind::Check { check, run, tree } => {
+            if !end.outcome.is_interruption() {
+                facts.push(EventKind::EvidenceRecorded {
+                    evidence: Evidence {
+                        check: check.clone(),
+                        run: run.clone(),
+                        tree: tree.clone(),
+                        packet: unit.packet().cloned(),
+                        unit: end.unit,
+                        outcome: end.outcome,
+                        output: end.output,
+                        at: now,
+                    },
+                });
+            }
+        }
+    }
+    facts
+}
+
+/// An attempt that was cut short says nothing about the work: it is made again from the base, in a fresh
+/// directory, and what it left there is rescued first.
+fn work_interrupted(
+    unit: &Unit,
+    packet: Option<&PacketState>,
+    outcome: &UnitOutcome,
+) -> Option<EventKind> {
+    let working = packet.is_some_and(|packet| packet.stage == Stage::Working);
+    let packet = unit.packet().filter(|_| working && outcome.is_interruption())?;
+    Some(EventKind::PacketRetried {
+        packet: packet.clone(),
+        comment: String::new(),
+    })
+}
+
+fn setup_failed(unit: &Unit, run: &str, outcome: &UnitOutcome) -> Option<EventKind> {
+    if outcome.is_success() || outcome.is_interruption() {
+        return None;
+    }
+    let why = format!("setup command `{run}` {outcome}");
+    Some(match unit.packet() {
+        Some(packet) => EventKind::PacketFailed {
+            packet: packet.clone(),
+            why,
+        },
+        None => EventKind::JobFailed {
+            job: "prepare the integration workspace".to_owned(),
+            packet: None,
+            why,
+        },
+    })
+}
+
+fn collected(state: &RunState, id: &PacketId, result: CollectResult) -> Vec<EventKind> {
+    let Some(packet) = state.packets.get(id).filter(|packet| packet.stage == Stage::Returned)
+    else {
+        return Vec::new();
+    };
+    let is_research = state
+        .planned(id)
+        .is_some_and(|planned| !planned.expects_commit());
+    let failure = super::rules::worker_failure(packet);
+    vec![match (result, failure) {
+        (CollectResult::Work(collected), _) => EventKind::PacketCollected {
+            packet: id.clone(),
+            collected: *collected,
+        },
+        (CollectResult::Refused(why), _) => EventKind::PacketFailed {
+            packet: id.clone(),
+            why: format!("its files cannot be collected: {}", why.join("; ")),
+        },
+        (CollectResult::Nothing { .. }, Some(why)) => EventKind::PacketFailed {
+            packet: id.clone(),
+            why: format!("{why}; nothing was changed"),
+        },
+        (CollectResult::Nothing { .. }, None) if is_research => {
+            EventKind::PacketFinished { packet: id.clone() }
+        }
+        (CollectResult::Nothing { notes }, None) => EventKind::PacketEmptied {
+            packet: id.clone(),
+            notes,
+        },
+    }]
+}
+
+fn merged(state: &RunState, packet: PacketId, result: MergeResult) -> Vec<EventKind> {
+    let accepted = state
+        .packets
+        .get(&packet)
+        .is_some_and(|packet| packet.stage == Stage::Accepted);
+    if !accepted {
+        return Vec::new();
+    }
+    vec![match result {
+        MergeResult::Clean(merge) => EventKind::PacketMerged { packet, merge },
+        MergeResult::Conflict(conflict) => EventKind::PacketConflicted { packet, conflict },
+    }]
+}

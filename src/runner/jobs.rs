@@ -1,0 +1,90 @@
+//! What should be going on now, as a function of the state alone. Pure.
+//!
+//! The dispatcher compares this with what is going on, and starts the difference; on resume nothing is going
+//! on, so everything is started: that is all that resuming takes.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::goal::Options;
+use super::queue;
+use crate::model::id::{OpId, PacketId, UnitId};
+use crate::model::state::{RunState, Stage};
+
+/// Something that goes on beside the dispatcher and ends with an input for it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Job {
+    /// See a unit through to its end: launch it, adopt it, or settle what is left of it.
+    Attend(UnitId),
+    /// Perform an effect.
+    Perform(OpId),
+    /// Make a commit of what a worker left.
+    Collect(PacketId),
+    /// Merge a packet, as objects.
+    Merge(PacketId),
+    /// Merge the moved target, as objects.
+    FollowTarget,
+    /// Look at what landing would change.
+    Weigh,
+}
+
+impl Job {
+    /// Returns the packet that the job is for, if it is for one.
+    pub(super) fn packet(&self) -> Option<&PacketId> {
+        match self {
+            Self::Collect(packet) | Self::Merge(packet) => Some(packet),
+            _ => None,
+        }
+    }
+}
+
+/// In words that complete "the job …".
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attend(unit) => write!(f, "attend unit {unit}"),
+            Self::Perform(op) => write!(f, "perform effect {op}"),
+            Self::Collect(packet) => write!(f, "collect {packet}"),
+            Self::Merge(packet) => write!(f, "merge {packet}"),
+            Self::FollowTarget => f.write_str("merge the moved target"),
+            Self::Weigh => f.write_str("look at what landing would change"),
+        }
+    }
+}
+
+/// Returns what should be going on.
+pub(super) fn jobs(state: &RunState, options: &Options) -> BTreeSet<Job> {
+    let mut jobs = BTreeSet::new();
+    if state.archived {
+        return jobs;
+    }
+    jobs.extend(state.units.keys().map(|&unit| Job::Attend(unit)));
+    jobs.extend(state.ops.keys().map(|&op| Job::Perform(op)));
+    jobs.extend(
+        state
+            .in_plan_order()
+            .filter(|(_, packet)| packet.stage == Stage::Returned)
+            .map(|(id, _)| Job::Collect(id.clone())),
+    );
+    if queue::must_follow_target(state, options) {
+        jobs.insert(Job::FollowTarget);
+    }
+    jobs.extend(queue::next_merge(state, options).map(Job::Merge));
+    if options.goal.offers_landing()
+        && !options.winding_down
+        && queue::is_ready_to_land(state)
+        && !is_weighed(state)
+    {
+        jobs.insert(Job::Weigh);
+    }
+    jobs
+}
+
+/// Whether it is known what landing the present integration commit would change.
+pub(super) fn is_weighed(state: &RunState) -> bool {
+    state.integration.as_ref().is_some_and(|integration| {
+        integration.weight.as_ref().is_some_and(|weight| {
+            weight.old == integration.target && weight.new == integration.commit
+        })
+    })
+}

@@ -1,0 +1,114 @@
+//! What comes in to the dispatcher. Never stored: `facts` turns it into events.
+
+use super::jobs::Job;
+use crate::model::gate::Binding;
+use crate::model::id::{CommitId, OpId, PacketId, UnitId};
+use crate::model::op::OpOutcome;
+use crate::model::packet::{Collected, Conflict, Merge, Weight};
+use crate::model::request::Request;
+use crate::model::unit::{UnitOutcome, Usage};
+
+/// An input.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// The target branch stands here.
+    Target(CommitId),
+    /// What failed on the integrated tree is to be checked again.
+    CheckAgain,
+    /// A push was asked for; this is what it would do.
+    Push(Binding),
+    /// A request was found in the inbox.
+    Request {
+        /// The request.
+        request: Box<Request>,
+        /// For [`crate::model::request::RequestBody::Continue`]: the merge commit of the resolution, or why
+        /// there is none.
+        resolution: Option<Result<Merge, String>>,
+    },
+    /// A unit's client named its conversation.
+    UnitNoted {
+        /// The unit.
+        unit: UnitId,
+        /// The session.
+        session: String,
+    },
+    /// A unit ended.
+    UnitEnded(UnitEnd),
+    /// An effect ended.
+    OpEnded {
+        /// The effect.
+        op: OpId,
+        /// How.
+        outcome: OpOutcome,
+    },
+    /// A worker's files were looked through.
+    Collected {
+        /// The packet.
+        packet: PacketId,
+        /// What came of it.
+        result: CollectResult,
+    },
+    /// A packet was merged, or could not be.
+    Merged {
+        /// The packet.
+        packet: PacketId,
+        /// What came of it.
+        result: MergeResult,
+    },
+    /// The moved target was merged, or could not be.
+    Followed {
+        /// The target's commit.
+        target: CommitId,
+        /// What came of it.
+        result: MergeResult,
+    },
+    /// What landing would change was looked at.
+    Weighed(Weight),
+    /// A job could not do what it was asked for.
+    Failed {
+        /// The job.
+        job: Job,
+        /// Why.
+        why: String,
+    },
+}
+
+/// How a unit ended, with what its output said.
+#[derive(Debug)]
+pub(super) struct UnitEnd {
+    /// The unit.
+    pub(super) unit: UnitId,
+    /// How its process ended.
+    pub(super) outcome: UnitOutcome,
+    /// How many milliseconds it ran.
+    pub(super) millis: u64,
+    /// SHA-256 of its output, in hexadecimal.
+    pub(super) output: String,
+    /// What its agent used.
+    pub(super) usage: Option<Usage>,
+    /// What went wrong although its process ended well.
+    pub(super) complaint: Option<String>,
+}
+
+/// What a worker left.
+#[derive(Debug)]
+pub(super) enum CollectResult {
+    /// Nothing.
+    Nothing {
+        /// Oddities, for people.
+        notes: Vec<String>,
+    },
+    /// A commit.
+    Work(Box<Collected>),
+    /// Something that is not collected, by name.
+    Refused(Vec<String>),
+}
+
+/// What came of a merge.
+#[derive(Debug)]
+pub(super) enum MergeResult {
+    /// A commit.
+    Clean(Merge),
+    /// A conflict.
+    Conflict(Conflict),
+}

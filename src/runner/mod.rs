@@ -1,0 +1,35 @@
+//! The only module that makes things happen: one loop, whatever the verb.
+//!
+//! How it reads: a [`Session`] holds a workflow's lock, journal and state. [`Session::drive`] runs the
+//! `dispatcher`'s loop: inputs become facts (`facts`, `requests`), facts have consequences (`rules`, applied until
+//! nothing follows), both are appended to the journal, applied to the state and reported, in that order; then
+//! the jobs that the state asks for (`jobs`) and that are not going on are started by the `executor`. `end` says
+//! how it ended.
+//!
+//! Invariants: nothing else writes a journal. A decision is a pure function of the state, so resuming is
+//! replaying the journal and entering the same loop. An effect is announced before it is performed, and
+//! performing it twice is performing it once. A failed append ends the run. Called by `cli`; it reaches the
+//! screen and `.workflow/` only through the observer that it is given.
+
+mod dispatcher;
+mod effect;
+mod end;
+mod executor;
+mod facts;
+mod goal;
+mod jobs;
+mod limit;
+mod message;
+mod queue;
+mod requests;
+mod rules;
+mod session;
+mod unit;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+pub use end::{End, standing};
+pub use goal::Goal;
+pub use session::{Order, Session, Update};

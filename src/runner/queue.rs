@@ -1,0 +1,146 @@
+//! Whose turn it is to be merged, and whether everything is there that can be landed. Pure.
+//!
+//! Merges happen one at a time. Packets whose changes cannot meet are merged as they come; where they can
+//! meet, the order of the plan decides, so that the same plan with the same work gives the same tree however
+//! the units were scheduled, and however often dynwf was killed in between.
+
+use super::goal::Options;
+use crate::model::gate::GateStatus;
+use crate::model::id::{GateId, PacketId};
+use crate::model::op::Op;
+use crate::model::packet::RiskFacts;
+use crate::model::plan::Order;
+use crate::model::scope::Scope;
+use crate::model::state::{Integration, PacketState, RunState, Stage};
+
+/// Returns the packet that is to be merged next, if one is.
+pub(super) fn next_merge(state: &RunState, options: &Options) -> Option<PacketId> {
+    let integration = state.integration.as_ref()?;
+    if !options.goal.integrates()
+        || options.winding_down
+        || !is_calm(state, integration)
+        || !may_integrate(state)
+    {
+        return None;
+    }
+    let accepted: Vec<(&PacketId, &PacketState)> = state
+        .in_plan_order()
+        .filter(|(_, packet)| packet.stage == Stage::Accepted)
+        .collect();
+    let made = |packet: &PacketState| {
+        packet
+            .merge
+            .as_ref()
+            .is_some_and(|merge| merge.onto == integration.commit)
+    };
+    if accepted.iter().any(|(_, packet)| made(packet)) {
+        return None;
+    }
+    let order = state.frozen.as_ref()?.plan.integration.order;
+    let mut free = accepted
+        .into_iter()
+        .filter(|(id, packet)| !waits_for_another(state, id, packet, order));
+    match order {
+        Order::Plan => free.next(),
+        Order::SmallestFirst => free.min_by_key(|(_, packet)| size(packet)),
+    }
+    .map(|(id, _)| id.clone())
+}
+
+/// Whether the integration branch is not about to move for another reason.
+fn is_calm(state: &RunState, integration: &Integration) -> bool {
+    let moving = state
+        .ops
+        .values()
+        .any(|open| matches!(open.op, Op::MoveRefs { .. } | Op::Land(_)));
+    !moving
+        && integration.following.is_none()
+        && integration.conflict.is_none()
+        && state.target_seen.as_ref() == Some(&integration.target)
+}
+
+/// Whether the plan lets packets be merged: it does not ask before, or a person said yes.
+fn may_integrate(state: &RunState) -> bool {
+    let asks = state
+        .frozen
+        .as_ref()
+        .is_some_and(|frozen| frozen.plan.asks_before("integrate").is_some());
+    !asks
+        || state.gates.get(&GateId::integrate()).is_some_and(|gate| {
+            matches!(
+                gate.status,
+                GateStatus::Approved { .. } | GateStatus::Consumed { .. }
+            )
+        })
+}
+
+/// Whether a packet that is still on its way by itself may change the same files and goes first.
+fn waits_for_another(state: &RunState, id: &PacketId, packet: &PacketState, order: Order) -> bool {
+    let facts = packet.collected.as_ref().map(|collected| &collected.facts);
+    let mut before_it = true;
+    state.in_plan_order().any(|(other, other_state)| {
+        if other == id {
+            before_it = false;
+            return false;
+        }
+        (before_it || order == Order::SmallestFirst)
+            && other_state.stage != Stage::Accepted
+            && state.is_active(other)
+            && !state.depends_on(other, id)
+            && facts.is_none_or(|facts| may_meet(state, other, facts))
+    })
+}
+
+/// Whether a packet may change a path that these facts name.
+fn may_meet(state: &RunState, other: &PacketId, facts: &RiskFacts) -> bool {
+    if facts.paths.len() >= RiskFacts::MAX_PATHS {
+        return true;
+    }
+    state.planned(other).is_some_and(|planned| {
+        Scope::new(&planned.scope).map_or(true, |scope| {
+            facts.paths.iter().any(|path| scope.covers(path.as_bytes()))
+        })
+    })
+}
+
+fn size(packet: &PacketState) -> u64 {
+    packet.collected.as_ref().map_or(0, |collected| {
+        u64::from(collected.facts.additions) + u64::from(collected.facts.deletions)
+    })
+}
+
+/// Whether the target moved and is to be merged before anything else is.
+pub(super) fn must_follow_target(state: &RunState, options: &Options) -> bool {
+    let Some(integration) = &state.integration else {
+        return false;
+    };
+    !matches!(
+        options.goal,
+        super::goal::Goal::Answer | super::goal::Goal::Split | super::goal::Goal::Push
+    ) && !matches!(options.goal, super::goal::Goal::Archive { .. })
+        && !options.winding_down
+        && state.target_seen.as_ref() != Some(&integration.target)
+        && integration.following.is_none()
+        && integration.conflict.is_none()
+        && !state
+            .ops
+            .values()
+            .any(|open| matches!(open.op, Op::MoveRefs { .. } | Op::Land(_)))
+}
+
+/// Whether everything is there that will be there, checked, and not yet landed.
+pub(super) fn is_ready_to_land(state: &RunState) -> bool {
+    let Some(integration) = &state.integration else {
+        return false;
+    };
+    everything_is_over(state)
+        && !integration.merged.is_empty()
+        && is_calm(state, integration)
+        && integration.target != integration.commit
+        && state.is_verified()
+}
+
+/// Whether nothing more comes of any packet unless a person decides anew.
+pub(super) fn everything_is_over(state: &RunState) -> bool {
+    state.units.is_empty() && state.packets.keys().all(|id| state.is_over(id))
+}

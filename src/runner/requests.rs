@@ -1,0 +1,308 @@
+//! What comes of a request. Pure: every answer is an event, and a refusal says why in words for people.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::goal::Options;
+use crate::model::event::{Answer, EventKind, GivenUp};
+use crate::model::gate::{Binding, Gate, GateKind, GateStatus};
+use crate::model::id::{GateId, PacketId};
+use crate::model::op::MergeSide;
+use crate::model::packet::Merge;
+use crate::model::plan::Plan;
+use crate::model::request::{Request, RequestBody};
+use crate::model::state::{RunState, Stage};
+use crate::model::unit::WorkspaceName;
+use crate::plan::amend;
+
+/// Facts, or why the request is refused.
+type Answered = Result<Vec<EventKind>, String>;
+
+/// Returns what comes of a request: its facts and that it was taken, or that it was refused. A request that
+/// was answered before says nothing.
+pub(super) fn answer(
+    state: &RunState,
+    options: &Options,
+    request: &Request,
+    resolution: Option<Result<Merge, String>>,
+    now: Timestamp,
+) -> Vec<EventKind> {
+    if state.requests.contains_key(&request.id) {
+        return Vec::new();
+    }
+    let answered = match &request.body {
+        RequestBody::Approve { gate, binding } => {
+            return decision(state, options, request, gate, Some(binding), now);
+        }
+        RequestBody::Deny { gate, .. } => return decision(state, options, request, gate, None, now),
+        RequestBody::Revoke { gate } => return revoke(state, request, gate),
+        RequestBody::Retry { packet, comment } => retry(state, packet, comment),
+        RequestBody::Cancel { packet, why } => give_up(state, packet, GivenUp::Cancelled, why),
+        RequestBody::Drop { packet, why } => give_up(state, packet, GivenUp::Dropped, why),
+        RequestBody::Claim { packet } => claim(state, request, packet),
+        RequestBody::Done { packet, note } => done(state, request, packet, note),
+        RequestBody::Continue => resolved(state, request, resolution),
+        RequestBody::Skip { why } => skip(state, why),
+        RequestBody::Amend { plan } => amended(state, request, plan),
+        RequestBody::Stop => Ok(Vec::new()),
+    };
+    match answered {
+        Ok(mut facts) => {
+            facts.push(EventKind::RequestTaken {
+                request: request.id.clone(),
+            });
+            facts
+        }
+        Err(why) => vec![refused(request, why)],
+    }
+}
+
+fn refused(request: &Request, why: String) -> EventKind {
+    EventKind::RequestRefused {
+        request: request.id.clone(),
+        why,
+    }
+}
+
+/// A yes or a no. The yes carries what was shown to the person: if the gate asks about something else by now,
+/// it is refused with the difference.
+fn decision(
+    state: &RunState,
+    options: &Options,
+    request: &Request,
+    id: &GateId,
+    shown: Option<&Binding>,
+    now: Timestamp,
+) -> Vec<EventKind> {
+    let why = match &request.body {
+        RequestBody::Deny { why, .. } => why.clone(),
+        _ => String::new(),
+    };
+    let Some(gate) = state.gates.get(id) else {
+        let open: Vec<&str> = state.waiting_gates().map(|gate| gate.id.as_str()).collect();
+        let open = if open.is_empty() { "none".to_owned() } else { open.join(", ") };
+        return vec![refused(request, format!("no gate is called {id}; waiting: {open}"))];
+    };
+    if let Some(why) = cannot_answer(gate) {
+        return vec![refused(request, format!("gate {id} {why}"))];
+    }
+    if let Some(difference) = shown.and_then(|shown| shown.difference(&gate.binding)) {
+        return vec![refused(
+            request,
+            format!("gate {id} asks about something else by now: {difference}"),
+        )];
+    }
+    if shown.is_some() && !request.attended && !options.policy.unattended {
+        return vec![refused(
+            request,
+            format!("gate {id} needs a person at a terminal: the configuration does not take unattended approvals"),
+        )];
+    }
+    let hours = i64::from(options.policy.expires_hours);
+    let until = now
+        .checked_add(SignedDuration::from_hours(hours))
+        .unwrap_or(Timestamp::MAX);
+    vec![EventKind::GateDecided {
+        gate: id.clone(),
+        answer: if shown.is_some() {
+            Answer::Approved { until }
+        } else {
+            Answer::Denied
+        },
+        request: request.id.clone(),
+        by: request.by.clone(),
+        attended: request.attended,
+        why,
+    }]
+}
+
+/// A landing or a push that was denied can still be approved; a denied packet is settled.
+fn cannot_answer(gate: &Gate) -> Option<&'static str> {
+    match gate.status {
+        GateStatus::Waiting => None,
+        GateStatus::Denied if matches!(gate.kind, GateKind::Land | GateKind::Push) => None,
+        GateStatus::Approved { .. } => Some("is approved already"),
+        GateStatus::Denied => Some("was denied: `dynwf packet retry` begins the packet again"),
+        GateStatus::Consumed { .. } => Some("was approved, and the approval is spent"),
+        GateStatus::Expired | GateStatus::Revoked => {
+            Some("is not open: `dynwf run` asks again")
+        }
+    }
+}
+
+fn revoke(state: &RunState, request: &Request, id: &GateId) -> Vec<EventKind> {
+    if !state.is_approved(id) {
+        let status = state
+            .gates
+            .get(id)
+            .map_or("not open", |gate| gate.status.word());
+        return vec![refused(
+            request,
+            format!("gate {id} has no approval to take back: it is {status}"),
+        )];
+    }
+    vec![EventKind::GateDecided {
+        gate: id.clone(),
+        answer: Answer::Revoked,
+        request: request.id.clone(),
+        by: request.by.clone(),
+        attended: request.attended,
+        why: String::new(),
+    }]
+}
+
+fn stage_of(state: &RunState, id: &PacketId) -> Result<Stage, String> {
+    state
+        .packets
+        .get(id)
+        .map(|packet| packet.stage)
+        .ok_or_else(|| {
+            let known: Vec<&str> = state.in_plan_order().map(|(id, _)| id.as_str()).collect();
+            format!("no packet is called {id}; there are {}", known.join(", "))
+        })
+}
+
+fn retry(state: &RunState, id: &PacketId, comment: &str) -> Answered {
+    match stage_of(state, id)? {
+        Stage::Integrated => Err(format!("packet {id} is integrated already")),
+        Stage::Working | Stage::Returned => Err(format!(
+            "packet {id} is running: `dynwf packet cancel {} {id}` stops it first",
+            state.slug
+        )),
+        _ if state.works_in(&WorkspaceName::Packet(id.clone())) => Err(format!(
+            "a unit still runs in the workspace of packet {id}"
+        )),
+        _ => Ok(vec![EventKind::PacketRetried {
+            packet: id.clone(),
+            comment: comment.to_owned(),
+        }]),
+    }
+}
+
+fn give_up(state: &RunState, id: &PacketId, how: GivenUp, why: &str) -> Answered {
+    let stage = stage_of(state, id)?;
+    if stage == Stage::Integrated {
+        return Err(format!("packet {id} is integrated already"));
+    }
+    if how == GivenUp::Cancelled && stage.is_settled() && stage != Stage::Conflicted {
+        return Err(format!(
+            "packet {id} is {} already",
+            state.status_of(id).word()
+        ));
+    }
+    Ok(vec![EventKind::PacketGivenUp {
+        packet: id.clone(),
+        how,
+        why: why.to_owned(),
+    }])
+}
+
+fn claim(state: &RunState, request: &Request, id: &PacketId) -> Answered {
+    stage_of(state, id)?;
+    if !state.parent_work().any(|(other, _)| other == id) {
+        return Err(format!(
+            "packet {id} is not work for a person or a host agent now: it is {}",
+            state.status_of(id).word()
+        ));
+    }
+    Ok(vec![EventKind::PacketClaimed {
+        packet: id.clone(),
+        by: request.by.clone(),
+    }])
+}
+
+/// Collects what lies in a packet's workspace: of parent work, or of a packet that failed and was mended by
+/// hand there.
+fn done(state: &RunState, request: &Request, id: &PacketId, note: &str) -> Answered {
+    let stage = stage_of(state, id)?;
+    let has_workspace = state.packets[id].workspace.is_some();
+    let idle = !state.works_in(&WorkspaceName::Packet(id.clone()));
+    let is_parent_work = state
+        .planned(id)
+        .is_some_and(crate::model::plan::Packet::is_parent_work);
+    let takes = (stage == Stage::Prepared && is_parent_work) || stage == Stage::Failed;
+    if !takes || !has_workspace || !idle {
+        return Err(format!(
+            "packet {id} has nothing to collect by hand: it is {}{}",
+            state.status_of(id).word(),
+            if has_workspace { "" } else { ", and has no workspace" }
+        ));
+    }
+    Ok(vec![EventKind::PacketReturned {
+        packet: id.clone(),
+        by: request.by.clone(),
+        note: note.to_owned(),
+    }])
+}
+
+fn resolved(
+    state: &RunState,
+    request: &Request,
+    resolution: Option<Result<Merge, String>>,
+) -> Answered {
+    let laid_out = state
+        .integration
+        .as_ref()
+        .and_then(|integration| integration.resolving.as_ref());
+    let Some((side, _)) = laid_out else {
+        return Err("no conflict is laid out: `dynwf run` does that".to_owned());
+    };
+    let merge = resolution.unwrap_or_else(|| Err("the resolution was not looked at".to_owned()))?;
+    Ok(vec![match side {
+        MergeSide::Packet(packet) => EventKind::ConflictResolved {
+            packet: packet.clone(),
+            commit: merge.commit,
+            by: request.by.clone(),
+        },
+        MergeSide::Target => EventKind::TargetMerged {
+            merge,
+            target: state
+                .target_seen
+                .clone()
+                .ok_or("the target was never seen")?,
+        },
+    }])
+}
+
+fn skip(state: &RunState, why: &str) -> Answered {
+    let laid_out = state
+        .integration
+        .as_ref()
+        .and_then(|integration| integration.resolving.as_ref())
+        .map(|(side, _)| side);
+    let packet = match laid_out {
+        Some(MergeSide::Packet(packet)) => Some(packet.clone()),
+        Some(MergeSide::Target) => {
+            return Err("the conflict is with the target branch and cannot be skipped".to_owned());
+        }
+        None => state
+            .in_plan_order()
+            .find(|(_, packet)| packet.stage == Stage::Conflicted)
+            .map(|(id, _)| id.clone()),
+    };
+    let packet = packet.ok_or("no packet conflicts")?;
+    Ok(vec![EventKind::PacketGivenUp {
+        packet,
+        how: GivenUp::Rejected,
+        why: why.to_owned(),
+    }])
+}
+
+fn amended(state: &RunState, request: &Request, plan: &Plan) -> Answered {
+    let frozen = state.frozen.as_ref().ok_or("the workflow is not split yet")?;
+    let settled = |id: &PacketId| {
+        state
+            .packets
+            .get(id)
+            .is_some_and(|packet| packet.stage != Stage::Planned)
+    };
+    let changes =
+        amend::changes(&frozen.plan, plan, &settled).map_err(|error| error.to_string())?;
+    if changes.is_empty() {
+        return Err("the plan is the same".to_owned());
+    }
+    Ok(vec![EventKind::PlanAmended {
+        plan: Box::new(plan.clone()),
+        changes,
+        by: request.by.clone(),
+    }])
+}

@@ -1,0 +1,241 @@
+//! Rules around the integration branch: move it, follow the target, lay a conflict out, verify.
+
+use jiff::Timestamp;
+
+use super::super::goal::Options;
+use super::super::{limit, queue};
+use super::ask;
+use super::start::{check_unit, next_setup, start};
+use crate::model::event::EventKind;
+use crate::model::gate::{Binding, GateKind};
+use crate::model::id::GateId;
+use crate::model::op::{MergeSide, MoveWhy, Op, RefUpdate};
+use crate::model::state::{Integration, RunState, Stage};
+use crate::model::unit::WorkspaceName;
+
+/// Moves the integration branch to a merge that was made onto its present commit.
+pub(super) fn move_branch(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKind> {
+    let Some(integration) = free_to_move(state) else {
+        return Vec::new();
+    };
+    state
+        .in_plan_order()
+        .filter(|(_, packet)| packet.stage == Stage::Accepted)
+        .find_map(|(id, packet)| {
+            let merge = packet.merge.as_ref()?;
+            (merge.onto == integration.commit).then(|| Op::MoveRefs {
+                why: MoveWhy::Integrate(id.clone()),
+                refs: vec![RefUpdate {
+                    name: state.slug.integration_branch(),
+                    old: Some(merge.onto.clone()),
+                    new: Some(merge.commit.clone()),
+                }],
+            })
+        })
+        .map(|op| EventKind::OpBegan { op })
+        .into_iter()
+        .collect()
+}
+
+/// Moves the integration branch to the merge with the moved target.
+pub(super) fn follow_target(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKind> {
+    let Some((merge, _)) = free_to_move(state).and_then(|i| i.following.as_ref()) else {
+        return Vec::new();
+    };
+    let op = Op::MoveRefs {
+        why: MoveWhy::FollowTarget,
+        refs: vec![RefUpdate {
+            name: state.slug.integration_branch(),
+            old: Some(merge.onto.clone()),
+            new: Some(merge.commit.clone()),
+        }],
+    };
+    if state.refusals.iter().any(|refusal| refusal.op == op) {
+        return Vec::new();
+    }
+    vec![EventKind::OpBegan { op }]
+}
+
+fn free_to_move(state: &RunState) -> Option<&Integration> {
+    let moving = state
+        .ops
+        .values()
+        .any(|open| matches!(open.op, Op::MoveRefs { .. } | Op::Land(_)));
+    state.integration.as_ref().filter(|_| !moving)
+}
+
+/// Opens the gate that the plan puts before integration, once every packet is accepted or over.
+pub(super) fn ask_before_merging(
+    state: &RunState,
+    options: &Options,
+    now: Timestamp,
+) -> Vec<EventKind> {
+    let Some(frozen) = &state.frozen else {
+        return Vec::new();
+    };
+    let Some(gate) = frozen.plan.asks_before("integrate") else {
+        return Vec::new();
+    };
+    let is_accepted = |stage| stage == Stage::Accepted;
+    let accepted: Vec<RefUpdate> = state
+        .in_plan_order()
+        .filter(|(_, packet)| is_accepted(packet.stage))
+        .filter_map(|(id, packet)| {
+            let collected = packet.collected.as_ref()?;
+            Some(RefUpdate {
+                name: state.slug.branch(id),
+                old: Some(collected.base.clone()),
+                new: Some(collected.tip.clone()),
+            })
+        })
+        .collect();
+    let on_their_way = state
+        .in_plan_order()
+        .any(|(id, packet)| !is_accepted(packet.stage) && goes_on_without(state, id));
+    if !options.goal.integrates() || accepted.is_empty() || on_their_way {
+        return Vec::new();
+    }
+    let begun = state
+        .integration
+        .as_ref()
+        .is_some_and(|integration| !integration.merged.is_empty());
+    if begun && state.gates.contains_key(&GateId::integrate()) {
+        return Vec::new();
+    }
+    let binding = Binding {
+        repository: frozen.repository.clone(),
+        remote: None,
+        url: None,
+        updates: accepted,
+        diff: String::new(),
+        policy: options.policy_digest.clone(),
+    };
+    let why = if gate.why.is_empty() {
+        "the plan asks before packets are merged".to_owned()
+    } else {
+        gate.why.clone()
+    };
+    ask(state, GateId::integrate(), GateKind::Batch, binding, vec![why], now)
+        .into_iter()
+        .collect()
+}
+
+/// Whether a packet goes on by itself and does not wait for an accepted one.
+fn goes_on_without(state: &RunState, id: &crate::model::id::PacketId) -> bool {
+    state.is_active(id)
+        && !state
+            .in_plan_order()
+            .any(|(other, packet)| packet.stage == Stage::Accepted && state.depends_on(id, other))
+}
+
+/// Lays the first conflict out in the integration workspace, once nothing else goes on by itself.
+pub(super) fn lay_out_conflict(
+    state: &RunState,
+    options: &Options,
+    _: Timestamp,
+) -> Vec<EventKind> {
+    let Some(integration) = &state.integration else {
+        return Vec::new();
+    };
+    if !options.goal.integrates()
+        || options.winding_down
+        || integration.resolving.is_some()
+        || !state.units.is_empty()
+        || !state.ops.is_empty()
+        || state.packets.keys().any(|id| state.is_active(id))
+    {
+        return Vec::new();
+    }
+    let Some((side, tip)) = first_conflict(state, integration) else {
+        return Vec::new();
+    };
+    let op = match &integration.workspace {
+        None => make_workspace(integration, options),
+        Some(workspace) => Op::OpenConflict {
+            workspace: workspace.clone(),
+            side,
+            onto: integration.commit.clone(),
+            tip,
+        },
+    };
+    begin_unless_refused(state, op)
+}
+
+fn first_conflict(
+    state: &RunState,
+    integration: &Integration,
+) -> Option<(MergeSide, crate::model::id::CommitId)> {
+    if integration.conflict.is_some() {
+        return Some((MergeSide::Target, state.target_seen.clone()?));
+    }
+    state
+        .in_plan_order()
+        .filter(|(_, packet)| packet.stage == Stage::Conflicted)
+        .find_map(|(id, packet)| {
+            let tip = packet.collected.as_ref()?.tip.clone();
+            Some((MergeSide::Packet(id.clone()), tip))
+        })
+}
+
+fn make_workspace(integration: &Integration, options: &Options) -> Op {
+    Op::MakeWorkspace {
+        workspace: WorkspaceName::Integration,
+        attempt: 0,
+        base: integration.commit.clone(),
+        path: options.workspace_path(&WorkspaceName::Integration, 0),
+        refs: Vec::new(),
+    }
+}
+
+fn begin_unless_refused(state: &RunState, op: Op) -> Vec<EventKind> {
+    if state.refusals.iter().any(|refusal| refusal.op == op) {
+        return Vec::new();
+    }
+    vec![EventKind::OpBegan { op }]
+}
+
+/// Brings the integrated tree into its workspace and runs the checks that have not spoken about it.
+pub(super) fn verify(state: &RunState, options: &Options, _: Timestamp) -> Vec<EventKind> {
+    let Some(integration) = &state.integration else {
+        return Vec::new();
+    };
+    let in_time = options.goal == super::super::goal::Goal::Verify
+        || queue::everything_is_over(state);
+    let Some((check, _)) = state
+        .integrated_checks()
+        .into_iter()
+        .find(|(_, evidence)| evidence.is_none())
+    else {
+        return Vec::new();
+    };
+    if !options.goal.verifies()
+        || options.winding_down
+        || !in_time
+        || integration.merged.is_empty()
+        || integration.resolving.is_some()
+        || integration.broken.is_some()
+        || !state.ops.is_empty()
+        || state.works_in(&WorkspaceName::Integration)
+        || queue::must_follow_target(state, options)
+    {
+        return Vec::new();
+    }
+    let Some(workspace) = &integration.workspace else {
+        return begin_unless_refused(state, make_workspace(integration, options));
+    };
+    if integration.holds.as_ref() != Some(&integration.commit) {
+        let op = Op::ResetWorkspace {
+            workspace: workspace.clone(),
+            to: integration.commit.clone(),
+        };
+        return begin_unless_refused(state, op);
+    }
+    if limit::free(state, options) == 0 {
+        return Vec::new();
+    }
+    let (kind, minutes) = match next_setup(options, integration.set_up) {
+        Some(setup) => (setup, None),
+        None => check_unit(&check, integration.tree.clone()),
+    };
+    vec![start(state, options, kind, WorkspaceName::Integration, 0, minutes)]
+}

@@ -1,0 +1,182 @@
+//! Rules that settle what a worker left: move the branch, judge the checks, ask or accept.
+
+use jiff::Timestamp;
+
+use super::super::goal::Options;
+use super::ask;
+use super::start::{has_open_op, is_advanced};
+use crate::gate::policy;
+use crate::model::event::{EventKind, GivenUp};
+use crate::model::gate::{Binding, GateKind, GateStatus};
+use crate::model::id::{GateId, PacketId};
+use crate::model::op::{Op, RefUpdate};
+use crate::model::plan::Kind;
+use crate::model::state::{PacketState, RunState, Stage};
+use crate::model::unit::WorkspaceName;
+
+/// How many paths outside a scope a reason names.
+const NAMED_PATHS: usize = 5;
+
+/// Moves a packet's branch to its collected work and pins that attempt's tip.
+pub(super) fn advance(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKind> {
+    state
+        .in_plan_order()
+        .filter(|(id, packet)| packet.stage == Stage::Collected && !has_open_op(state, id))
+        .find_map(|(id, packet)| {
+            let collected = packet.collected.as_ref()?;
+            if packet.branch.as_ref() == Some(&collected.tip) {
+                return None;
+            }
+            let refs = vec![
+                RefUpdate {
+                    name: state.slug.branch(id),
+                    old: collected.found.clone().or_else(|| packet.branch.clone()),
+                    new: Some(collected.tip.clone()),
+                },
+                RefUpdate {
+                    name: state.slug.tip_pin(id, packet.attempt),
+                    old: None,
+                    new: Some(collected.tip.clone()),
+                },
+            ];
+            let op = Op::AdvancePacket {
+                packet: id.clone(),
+                workspace: packet.workspace.clone(),
+                refs,
+            };
+            Some(EventKind::OpBegan { op })
+        })
+        .into_iter()
+        .collect()
+}
+
+/// Fails a packet whose worker failed, that changed what it may not change, or whose check failed; sends it
+/// back for another turn while it has turns; finishes research.
+pub(super) fn judge(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKind> {
+    state
+        .in_plan_order()
+        .filter(|(id, packet)| is_advanced(state, id, packet))
+        .find_map(|(id, packet)| judge_one(state, id, packet))
+        .into_iter()
+        .collect()
+}
+
+fn judge_one(state: &RunState, id: &PacketId, packet: &PacketState) -> Option<EventKind> {
+    let planned = state.planned(id)?;
+    let collected = packet.collected.as_ref()?;
+    let failed = |why: String| {
+        Some(EventKind::PacketFailed {
+            packet: id.clone(),
+            why,
+        })
+    };
+    if let Some(why) = worker_failure(packet) {
+        return failed(format!("{why}; its work is kept as {}", collected.tip.short()));
+    }
+    if matches!(planned.kind, Kind::Research | Kind::Review) {
+        return Some(EventKind::PacketFinished { packet: id.clone() });
+    }
+    if !collected.facts.outside.is_empty() {
+        return failed(outside(&collected.facts.outside));
+    }
+    let name = WorkspaceName::Packet(id.clone());
+    if state.works_in(&name) {
+        return None;
+    }
+    let broken = state
+        .packet_checks(id)
+        .into_iter()
+        .find_map(|(check, evidence)| Some((check, evidence.filter(|e| !e.passed())?)));
+    let (check, evidence) = broken?;
+    let why = format!("check `{}` {}", check.name, evidence.outcome);
+    if packet.turn < planned.turns.unwrap_or(1) && !planned.is_parent_work() {
+        return Some(EventKind::PacketTurned {
+            packet: id.clone(),
+            feedback: why,
+        });
+    }
+    failed(why)
+}
+
+/// Returns what a worker itself says went wrong, or its exit does.
+pub(in crate::runner) fn worker_failure(packet: &PacketState) -> Option<String> {
+    match &packet.outcome {
+        Some(outcome) if !outcome.is_success() => Some(outcome.to_string()),
+        _ => packet.complaint.clone(),
+    }
+}
+
+fn outside(paths: &[crate::model::path::RepoPath]) -> String {
+    let named: Vec<String> = paths.iter().take(NAMED_PATHS).map(ToString::to_string).collect();
+    let more = paths.len().saturating_sub(NAMED_PATHS);
+    let and_more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!("changed outside its scope: {}{and_more}", named.join(", "))
+}
+
+/// Accepts a packet whose checks passed, or asks a person where the policy wants that.
+pub(super) fn decide(state: &RunState, options: &Options, now: Timestamp) -> Vec<EventKind> {
+    if !options.goal.integrates() {
+        return Vec::new();
+    }
+    state
+        .in_plan_order()
+        .filter(|(id, packet)| is_advanced(state, id, packet) && state.checks_passed(id))
+        .find_map(|(id, packet)| decide_one(state, options, id, packet, now))
+        .into_iter()
+        .collect()
+}
+
+fn decide_one(
+    state: &RunState,
+    options: &Options,
+    id: &PacketId,
+    packet: &PacketState,
+    now: Timestamp,
+) -> Option<EventKind> {
+    let collected = packet.collected.as_ref()?;
+    let accepted = |by: &str| {
+        Some(EventKind::PacketAccepted {
+            packet: id.clone(),
+            by: by.to_owned(),
+        })
+    };
+    let why = policy::judge(&collected.facts, &options.policy);
+    if why.is_empty() {
+        return accepted("policy");
+    }
+    let binding = Binding {
+        repository: state.frozen.as_ref()?.repository.clone(),
+        remote: None,
+        url: None,
+        updates: vec![RefUpdate {
+            name: state.slug.branch(id),
+            old: Some(collected.base.clone()),
+            new: Some(collected.tip.clone()),
+        }],
+        diff: collected.facts.digest.clone(),
+        policy: options.policy_digest.clone(),
+    };
+    let gate = GateId::merge(id);
+    if let Some(question) = ask(state, gate.clone(), GateKind::Merge, binding, why, now) {
+        return Some(question);
+    }
+    let gate = state.gates.get(&gate)?;
+    let by = gate.decision.as_ref().map_or("", |decision| decision.by.as_str());
+    match gate.status {
+        GateStatus::Approved { .. } => accepted(by),
+        GateStatus::Denied => Some(EventKind::PacketGivenUp {
+            packet: id.clone(),
+            how: GivenUp::Rejected,
+            why: gate
+                .decision
+                .as_ref()
+                .filter(|decision| !decision.why.is_empty())
+                .map_or_else(|| format!("rejected by {by}"), |decision| decision.why.clone()),
+        }),
+        _ => None,
+    }
+}

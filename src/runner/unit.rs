@@ -1,0 +1,368 @@
+//! A unit's life: what is launched, what it says on the way, how it ended.
+//!
+//! Attending looks at what is there first: an end is settled, a live unit is adopted, a dead one is lost, and
+//! only where there is nothing it is launched. So the first run and every resume take the same road.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, anyhow};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Duration, interval};
+
+use super::executor::{Message, Tools};
+use super::message::{Input, UnitEnd};
+use crate::agent::prompt::{self, PromptParts};
+use crate::agent::{self, Agent, Call, Reader};
+use crate::fault;
+use crate::model::agent::AgentConfig;
+use crate::model::evidence::Evidence;
+use crate::model::id::UnitId;
+use crate::model::packet::Workspace;
+use crate::model::plan::Packet;
+use crate::model::state::RunState;
+use crate::model::unit::{Unit, UnitKind, UnitOutcome, WorkspaceName};
+use crate::process::{self, Follow, Look, Stop, Task, UnitDir};
+
+/// How often a unit's output is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How much of a failing check's output goes into the next turn's prompt, in bytes.
+const FEEDBACK: u64 = 16 * 1024;
+
+/// The first of the ports that workspaces are told, and how many each workflow has.
+const PORTS: (u32, u32) = (20_000, 100);
+
+/// Sees a unit through to its end.
+pub(super) async fn attend(
+    tools: &Tools,
+    state: &RunState,
+    id: UnitId,
+    stop: watch::Receiver<Stop>,
+    messages: &mpsc::UnboundedSender<Message>,
+) -> Option<Input> {
+    let live = state.units.get(&id)?;
+    let end = match see_through(tools, state, &live.unit, stop, messages).await {
+        Ok(end) => end,
+        Err(error) => UnitEnd {
+            unit: id,
+            outcome: UnitOutcome::NotStarted(format!("{error:#}")),
+            millis: 0,
+            output: String::new(),
+            usage: None,
+            complaint: None,
+        },
+    };
+    Some(Input::UnitEnded(end))
+}
+
+async fn see_through(
+    tools: &Tools,
+    state: &RunState,
+    unit: &Unit,
+    stop: watch::Receiver<Stop>,
+    messages: &mpsc::UnboundedSender<Message>,
+) -> Result<UnitEnd> {
+    let folder = UnitDir::new(tools.store.units(&state.slug).join(unit.id.to_string()));
+    let agent = match unit.kind {
+        UnitKind::Work { .. } => Some(agent_of(tools, state, unit)?),
+        _ => None,
+    };
+    if matches!(process::look(&folder)?, Look::Nothing) {
+        if *stop.borrow() != Stop::No {
+            return Ok(UnitEnd {
+                unit: unit.id,
+                outcome: UnitOutcome::Cancelled,
+                millis: 0,
+                output: String::new(),
+                usage: None,
+                complaint: None,
+            });
+        }
+        folder.create()?;
+        let task = task(tools, state, unit, agent.as_ref(), &folder)?;
+        fault::point("unit:before");
+        process::launch(&folder, &task)
+            .with_context(|| format!("launching unit {} in {}", unit.id, task.cwd))?;
+        fault::point("unit:launched");
+    }
+    let reader = agent.as_ref().map(|(agent, _)| agent.reader());
+    let mut watched = Watched::new(unit.id, &folder, reader, workspace_of(state, unit)?);
+    let waiting = process::attend(folder, stop);
+    tokio::pin!(waiting);
+    let mut clock = interval(LOOK);
+    let ended = loop {
+        tokio::select! {
+            ended = &mut waiting => break ended?,
+            _ = clock.tick() => watched.look(messages)?,
+        }
+    };
+    fault::point("unit:ended");
+    let (usage, complaint) = watched.finish(messages, &ended.outcome)?;
+    Ok(UnitEnd {
+        unit: unit.id,
+        outcome: ended.outcome,
+        millis: ended.millis,
+        output: ended.output_digest,
+        usage,
+        complaint,
+    })
+}
+
+/// Reads what a unit prints while it runs.
+struct Watched {
+    unit: UnitId,
+    follow: Follow,
+    reader: Option<Box<dyn Reader>>,
+    workspace: String,
+}
+
+impl Watched {
+    fn new(
+        unit: UnitId,
+        folder: &UnitDir,
+        reader: Option<Box<dyn Reader>>,
+        workspace: &Workspace,
+    ) -> Self {
+        Self {
+            unit,
+            follow: Follow::new(folder.stdout()),
+            reader,
+            workspace: workspace.path.clone(),
+        }
+    }
+
+    fn look(&mut self, messages: &mpsc::UnboundedSender<Message>) -> Result<()> {
+        let mut said = None;
+        while let Some(line) = self.follow.line()? {
+            said = self.take(&line, messages).or(said);
+        }
+        if let Some(text) = said {
+            let _ = messages.send(Message::Progress {
+                unit: self.unit,
+                text,
+            });
+        }
+        Ok(())
+    }
+
+    /// Gives a line to the agent's reader and returns what is worth showing of it.
+    fn take(
+        &mut self,
+        line: &str,
+        messages: &mpsc::UnboundedSender<Message>,
+    ) -> Option<String> {
+        let Some(reader) = &mut self.reader else {
+            return agent::AgentEvent::Text(line.to_owned()).progress(&self.workspace);
+        };
+        let mut said = None;
+        for event in reader.line(line) {
+            if let agent::AgentEvent::Session(session) = &event {
+                let _ = messages.send(Message::Note(Input::UnitNoted {
+                    unit: self.unit,
+                    session: session.clone(),
+                }));
+            }
+            said = event.progress(&self.workspace).or(said);
+        }
+        said
+    }
+
+    fn finish(
+        mut self,
+        messages: &mpsc::UnboundedSender<Message>,
+        outcome: &UnitOutcome,
+    ) -> Result<(Option<crate::model::unit::Usage>, Option<String>)> {
+        self.look(messages)?;
+        while let Some(line) = self.follow.last_line()? {
+            self.take(&line, messages);
+        }
+        let Some(reader) = self.reader else {
+            return Ok((None, None));
+        };
+        let verdict = reader.finish(outcome);
+        let complaint = (!verdict.ok && outcome.is_success())
+            .then(|| verdict.why.unwrap_or_else(|| "its agent failed".to_owned()));
+        Ok((Some(verdict.usage), complaint))
+    }
+}
+
+fn packet_of<'a>(state: &'a RunState, unit: &Unit) -> Option<&'a Packet> {
+    state.planned(unit.packet()?)
+}
+
+fn workspace_of<'a>(state: &'a RunState, unit: &Unit) -> Result<&'a Workspace> {
+    match &unit.workspace {
+        WorkspaceName::Packet(id) => state.packets.get(id).and_then(|p| p.workspace.as_ref()),
+        WorkspaceName::Integration => {
+            state.integration.as_ref().and_then(|i| i.workspace.as_ref())
+        }
+    }
+    .ok_or_else(|| anyhow!("{} has no workspace", unit.workspace))
+}
+
+type Worker = (std::sync::Arc<dyn Agent>, AgentConfig);
+
+fn agent_of(tools: &Tools, state: &RunState, unit: &Unit) -> Result<Worker> {
+    let packet = packet_of(state, unit).ok_or_else(|| anyhow!("unit {} has no packet", unit.id))?;
+    let name = packet.agent_name();
+    let config = tools.config.agent(name);
+    Ok((agent::for_name(name, &config)?, config))
+}
+
+/// Builds what is launched.
+fn task(
+    tools: &Tools,
+    state: &RunState,
+    unit: &Unit,
+    agent: Option<&Worker>,
+    folder: &UnitDir,
+) -> Result<Task> {
+    let workspace = workspace_of(state, unit)?;
+    let told = told(state, unit, workspace, folder)?;
+    let (argv, client, config) = match (&unit.kind, agent) {
+        (UnitKind::Work { turn }, Some((agent, config))) => {
+            let launch = work(tools, state, unit, *turn, agent.as_ref(), config, folder)?;
+            (launch.argv, launch.env, config.clone())
+        }
+        (UnitKind::Setup { run, .. } | UnitKind::Check { run, .. }, _) => {
+            (shell(run), BTreeMap::new(), AgentConfig::default())
+        }
+        (UnitKind::Work { .. }, None) => return Err(anyhow!("unit {} has no agent", unit.id)),
+    };
+    let mut task = Task::new(argv, workspace.path.clone());
+    task.env = agent::unit_environment(std::env::vars_os(), &config, &client, &told);
+    task.seconds = unit.seconds;
+    task.silence = unit.silence;
+    task.output_limit = u64::from(tools.config.limits.output_mb) << 20;
+    Ok(task)
+}
+
+fn shell(run: &str) -> Vec<String> {
+    vec!["/bin/sh".to_owned(), "-c".to_owned(), run.to_owned()]
+}
+
+fn work(
+    tools: &Tools,
+    state: &RunState,
+    unit: &Unit,
+    turn: u32,
+    agent: &dyn Agent,
+    config: &AgentConfig,
+    folder: &UnitDir,
+) -> Result<agent::Launch> {
+    let packet = packet_of(state, unit).ok_or_else(|| anyhow!("unit {} has no packet", unit.id))?;
+    let packet_state = &state.packets[&packet.id];
+    let session = packet_state.session.as_deref().filter(|_| turn > 1);
+    let text = prompt_text(tools, state, packet, turn, session.is_some())?;
+    let file = folder.prompt();
+    std::fs::write(&file, &text).with_context(|| format!("writing {}", file.display()))?;
+    let workspace = workspace_of(state, unit)?;
+    agent.argv(&Call {
+        config,
+        program: None,
+        prompt: &text,
+        prompt_file: &file,
+        result_file: &folder.result(),
+        schema_file: None,
+        workspace: Path::new(&workspace.path),
+        session,
+        run: packet.run.as_deref(),
+        sandboxed: false,
+    })
+}
+
+/// What the worker is told: the whole packet, or in a conversation that holds it already only what is wrong.
+fn prompt_text(
+    tools: &Tools,
+    state: &RunState,
+    packet: &Packet,
+    turn: u32,
+    continues: bool,
+) -> Result<String> {
+    let frozen = state
+        .frozen
+        .as_ref()
+        .ok_or_else(|| anyhow!("the plan is not frozen"))?;
+    let built_on: Vec<&Packet> = packet
+        .after
+        .iter()
+        .filter_map(|need| frozen.plan.packet(need))
+        .collect();
+    let mut feedback = state.packets[&packet.id].feedback.clone();
+    feedback.extend(failing_checks(tools, state, packet)?);
+    let parts = PromptParts {
+        plan: &frozen.plan,
+        packet,
+        built_on: &built_on,
+        feedback: &feedback,
+        turn,
+    };
+    Ok(if continues {
+        prompt::continuation(&parts)
+    } else {
+        prompt::packet_prompt(&parts)
+    })
+}
+
+fn failing_checks(tools: &Tools, state: &RunState, packet: &Packet) -> Result<Vec<String>> {
+    state
+        .packet_checks(&packet.id)
+        .into_iter()
+        .filter_map(|(check, evidence)| Some((check, evidence.filter(|e| !Evidence::passed(e))?)))
+        .map(|(check, evidence)| {
+            let folder =
+                UnitDir::new(tools.store.units(&state.slug).join(evidence.unit.to_string()));
+            let mut output = process::tail(&folder.stdout(), FEEDBACK)?;
+            output.push_str(&process::tail(&folder.stderr(), FEEDBACK)?);
+            Ok(prompt::failed_check(&check, &evidence.outcome, &output))
+        })
+        .collect()
+}
+
+/// The variables that tell a unit where it is.
+fn told(
+    state: &RunState,
+    unit: &Unit,
+    workspace: &Workspace,
+    folder: &UnitDir,
+) -> Result<BTreeMap<String, String>> {
+    let frozen = state
+        .frozen
+        .as_ref()
+        .ok_or_else(|| anyhow!("the plan is not frozen"))?;
+    let packet = unit.packet();
+    let base = packet
+        .and_then(|id| state.packets.get(id)?.base.as_ref())
+        .unwrap_or(&frozen.base);
+    let branch = packet.map_or_else(|| state.slug.integration_branch(), |id| state.slug.branch(id));
+    let scope = packet_of(state, unit).map_or_else(String::new, |packet| packet.scope.join("\n"));
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    Ok([
+        ("WORKFLOW", state.slug.to_string()),
+        ("PACKET", unit.workspace.to_string()),
+        ("ATTEMPT", unit.attempt.to_string()),
+        ("BASE", base.to_string()),
+        ("BRANCH", branch.short().to_owned()),
+        ("SCOPE", scope),
+        ("PROMPT_FILE", text(&folder.prompt())),
+        ("RESULT_FILE", text(&folder.result())),
+        ("WORKTREE_PATH", workspace.path.clone()),
+        ("PORT", port(state, unit).to_string()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (format!("DYNWF_{name}"), value))
+    .collect())
+}
+
+/// A port that no other workspace of this workflow is told; workflows differ by a hash of their name.
+fn port(state: &RunState, unit: &Unit) -> u32 {
+    let (first, each) = PORTS;
+    let workflow = crc32fast::hash(state.slug.as_str().as_bytes()) % 280;
+    let index = state
+        .in_plan_order()
+        .position(|(id, _)| unit.packet() == Some(id))
+        .and_then(|index| u32::try_from(index + 1).ok())
+        .unwrap_or(0);
+    first + workflow * each + index % each
+}

@@ -1,0 +1,195 @@
+//! Jobs that ask git: collect, merge, follow the target, weigh.
+
+use anyhow::{Context as _, Result, anyhow};
+use jiff::Timestamp;
+
+use super::executor::Tools;
+use super::message::{CollectResult, Input, MergeResult};
+use crate::fault;
+use crate::integrate::{self, Merged, PacketMerge};
+use crate::model::evidence::Evidence;
+use crate::model::id::{CommitId, PacketId};
+use crate::model::packet::{Collected, Conflict, ConflictFile, Weight};
+use crate::model::scope::Scope;
+use crate::model::state::{Integration, PacketState, RunState};
+use crate::review;
+use crate::workspace::{self, CollectSpec, Outcome};
+
+/// Makes a commit of what a worker left in the packet's workspace. No ref moves.
+pub(super) fn collect(tools: &Tools, state: &RunState, id: &PacketId) -> Result<Input> {
+    let (packet, planned) = packet_of(state, id)?;
+    let workspace = packet
+        .workspace
+        .as_ref()
+        .ok_or_else(|| anyhow!("packet {id} has no workspace"))?;
+    let base = packet
+        .base
+        .clone()
+        .ok_or_else(|| anyhow!("packet {id} has no base"))?;
+    fault::point("collect:before");
+    let collection = workspace::collect(
+        &tools.git,
+        workspace,
+        &CollectSpec {
+            base: base.clone(),
+            at: time_of(packet, state),
+            message: integrate::packet_message(&state.slug, planned),
+        },
+    )?;
+    let result = match collection.outcome {
+        Outcome::Nothing => CollectResult::Nothing {
+            notes: collection.notes,
+        },
+        Outcome::Refused { why } => CollectResult::Refused(why),
+        Outcome::Work { tip, tree } => {
+            let scope = Scope::new(&planned.scope)
+                .map_err(|bad| anyhow!("scope {} of packet {id}: {}", bad.index, bad.why))?;
+            let facts = review::risk_facts(&tools.git, &tools.git.tree_of(&base)?, &tree, &scope)?;
+            CollectResult::Work(Box::new(Collected {
+                base,
+                tip,
+                tree,
+                facts,
+                found: collection.found_branch,
+                notes: collection.notes,
+            }))
+        }
+    };
+    fault::point("collect:after");
+    Ok(Input::Collected {
+        packet: id.clone(),
+        result,
+    })
+}
+
+/// Merges a packet onto the integration branch's commit, as objects.
+pub(super) fn merge(tools: &Tools, state: &RunState, id: &PacketId) -> Result<Input> {
+    let (packet, planned) = packet_of(state, id)?;
+    let integration = integration_of(state)?;
+    let frozen = state
+        .frozen
+        .as_ref()
+        .ok_or_else(|| anyhow!("the plan is not frozen"))?;
+    let collected = packet
+        .collected
+        .as_ref()
+        .ok_or_else(|| anyhow!("packet {id} was not collected"))?;
+    let evidence = state
+        .packet_checks(id)
+        .into_iter()
+        .filter(|(_, evidence)| evidence.is_some_and(Evidence::passed))
+        .map(|(check, _)| check.name)
+        .collect();
+    fault::point("merge:before");
+    let merged = integrate::merge_packet(
+        &tools.git,
+        &PacketMerge {
+            slug: &state.slug,
+            packet: planned,
+            onto: &integration.commit,
+            tip: &collected.tip,
+            resolution: packet.resolution.as_ref(),
+            strategy: frozen.plan.integration.strategy,
+            evidence,
+            at: time_of(packet, state),
+        },
+    )
+    .with_context(|| format!("merging packet {id} onto {}", integration.commit.short()))?;
+    fault::point("merge:after");
+    Ok(Input::Merged {
+        packet: id.clone(),
+        result: result_of(merged, state, &integration.commit),
+    })
+}
+
+/// Merges the moved target into the integration branch's commit, as objects.
+pub(super) fn follow_target(tools: &Tools, state: &RunState) -> Result<Input> {
+    let integration = integration_of(state)?;
+    let (Some(frozen), Some(target)) = (&state.frozen, &state.target_seen) else {
+        return Err(anyhow!("the target was never seen"));
+    };
+    let merged = integrate::merge_target(
+        &tools.git,
+        &state.slug,
+        &integration.commit,
+        target,
+        frozen.target.short(),
+        state.at.unwrap_or(frozen.at),
+    )
+    .with_context(|| format!("merging {} at {}", frozen.target.short(), target.short()))?;
+    Ok(Input::Followed {
+        target: target.clone(),
+        result: result_of(merged, state, &integration.commit),
+    })
+}
+
+/// Looks at what landing would change.
+pub(super) fn weigh(tools: &Tools, state: &RunState) -> Result<Input> {
+    let integration = integration_of(state)?;
+    let everything = Scope::new(&["**".to_owned()]).map_err(|bad| anyhow!(bad.why))?;
+    let old = tools.git.tree_of(&integration.target)?;
+    let facts = review::risk_facts(&tools.git, &old, &integration.tree, &everything)?;
+    Ok(Input::Weighed(Weight {
+        old: integration.target.clone(),
+        new: integration.commit.clone(),
+        digest: facts.digest,
+        files: facts.files,
+        additions: facts.additions,
+        deletions: facts.deletions,
+    }))
+}
+
+fn packet_of<'a>(
+    state: &'a RunState,
+    id: &PacketId,
+) -> Result<(&'a PacketState, &'a crate::model::plan::Packet)> {
+    state
+        .packets
+        .get(id)
+        .zip(state.planned(id))
+        .ok_or_else(|| anyhow!("no packet is called {id}"))
+}
+
+fn integration_of(state: &RunState) -> Result<&Integration> {
+    state
+        .integration
+        .as_ref()
+        .ok_or_else(|| anyhow!("the integration branch was never made"))
+}
+
+/// The time that a packet's commits carry: that of the fact that asked for them, so that a commit that is made
+/// again after a crash is the same commit.
+fn time_of(packet: &PacketState, state: &RunState) -> Timestamp {
+    packet
+        .since
+        .or(state.at)
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn result_of(merged: Merged, state: &RunState, onto: &CommitId) -> MergeResult {
+    match merged {
+        Merged::Clean(merge) => MergeResult::Clean(merge),
+        Merged::Conflicted(files) => MergeResult::Conflict(Conflict {
+            onto: onto.clone(),
+            with: met_by(state, &files),
+            files,
+        }),
+    }
+}
+
+/// The merged packets that changed a conflicted path.
+fn met_by(state: &RunState, files: &[ConflictFile]) -> Vec<PacketId> {
+    let merged = state.integrated();
+    state
+        .in_plan_order()
+        .filter(|(id, packet)| {
+            merged.contains(id)
+                && packet.collected.as_ref().is_some_and(|collected| {
+                    files
+                        .iter()
+                        .any(|file| collected.facts.paths.contains(&file.path))
+                })
+        })
+        .map(|(id, _)| id.clone())
+        .collect()
+}
