@@ -20,13 +20,13 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
     ("fault", &[]),
     ("model", &[]),
     ("process", &["fault", "model"]),
-    ("git", &["model", "process"]),
+    ("git", &["fault", "model", "process"]),
     ("config", &["model"]),
     ("journal", &["model", "fault"]),
     ("script", &["model"]),
     ("plan", &["model", "config", "git"]),
     ("agent", &["model", "config", "process"]),
-    ("workspace", &["model", "config", "git"]),
+    ("workspace", &["fault", "model", "config", "git"]),
     ("review", &["model", "config", "git"]),
     ("gate", &["model", "config", "git", "process"]),
     (
@@ -78,7 +78,7 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
             "runner",
         ],
     ),
-    ("main", &["cli"]),
+    ("main", &["process", "cli"]),
 ];
 
 /// Returns a line for each import that the table does not allow.

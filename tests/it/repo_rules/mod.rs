@@ -209,6 +209,19 @@ fn unfinished_ignored_and_lost_things_are_found() {
 }
 
 #[test]
+fn a_test_file_under_another_name_is_declared_and_not_held_to_the_layers() {
+    let tree = [
+        ("src/lib.rs", "//! Map.\npub mod git;"),
+        (
+            "src/git/mod.rs",
+            "//! G.\n#[cfg(test)]\n#[path = \"other.rs\"]\nmod tests;",
+        ),
+        ("src/git/other.rs", "use crate::journal::Store;"),
+    ];
+    assert_eq!(judge(&tree), Vec::<String>::new());
+}
+
+#[test]
 fn what_goes_past_a_door_is_found() {
     for text in [
         "use std::process::Command;",

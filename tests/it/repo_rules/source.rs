@@ -21,6 +21,8 @@ pub(super) struct ModDecl {
     pub(super) path: Vec<String>,
     /// Whether it exists in tests alone.
     pub(super) test: bool,
+    /// The file that `#[path = "…"]` names, relative to the folder of the declaring file.
+    pub(super) file: Option<String>,
 }
 
 /// A path that is named, in a `use` or elsewhere.
@@ -53,6 +55,7 @@ impl File {
         let mut reader = Reader {
             tokens: &tokens,
             at: 0,
+            file: None,
             blocks: Vec::new(),
             mods: Vec::new(),
             names: Vec::new(),
@@ -80,6 +83,8 @@ impl File {
 struct Reader<'a> {
     tokens: &'a [Token],
     at: usize,
+    /// What the last `#[path]` said, until a `mod` takes it.
+    file: Option<String>,
     /// The open braces; those of an inline module with its name.
     blocks: Vec<Option<String>>,
     mods: Vec<ModDecl>,
@@ -138,12 +143,23 @@ impl Reader<'_> {
         let start = self.at;
         self.at += 1;
         self.skip_group();
+        self.note_path(start);
         let words: Vec<_> = self.tokens[start..self.at]
             .iter()
             .filter_map(Token::word)
             .collect();
         if words.first() == Some(&"cfg") && words.contains(&"test") && !words.contains(&"not") {
             self.skip_item();
+        }
+    }
+
+    /// Notes the file of the attribute that starts there, if it is `#[path = "…"]`.
+    fn note_path(&mut self, start: usize) {
+        if let [_, _, name, _, text, _] = &self.tokens[start..self.at]
+            && name.is_word("path")
+            && let Kind::Text(file) = &text.kind
+        {
+            self.file = Some(file.clone());
         }
     }
 
@@ -165,8 +181,10 @@ impl Reader<'_> {
 
     fn skip_item(&mut self) {
         while self.is_mark(0, '#') {
+            let start = self.at;
             self.at += 1;
             self.skip_group();
+            self.note_path(start);
         }
         if self.is_word(0, "pub") {
             self.at += 1;
@@ -199,7 +217,8 @@ impl Reader<'_> {
             Some(name) if self.is_mark(2, ';') => {
                 let mut path = self.inside();
                 path.push(name);
-                self.mods.push(ModDecl { path, test });
+                let file = self.file.take();
+                self.mods.push(ModDecl { path, test, file });
                 self.at += 3;
             }
             Some(name) if self.is_mark(2, '{') => {

@@ -52,9 +52,11 @@ pub(super) fn empty_names(tree: &Tree) -> Vec<String> {
 }
 
 pub(super) fn headers(tree: &Tree) -> Vec<String> {
-    let lacks = |file: &&File| !file.text.starts_with("//!");
-    let files = tree.files.iter().filter(lacks);
+    let outside = |file: &&File| file.module().is_none();
+    let shipped = tree.shipped().map(|number| &tree.files[number]);
+    let files = shipped.chain(tree.files.iter().filter(outside));
     files
+        .filter(|file| !file.text.starts_with("//!"))
         .map(|file| {
             format!(
                 "{}:1: it does not begin with `//!` and what it is for",
@@ -129,6 +131,10 @@ pub(super) fn undeclared(tree: &Tree) -> Vec<String> {
             _ => path.trim_end_matches(".rs").to_owned(),
         };
         for decl in &file.mods {
+            if let Some(named) = &decl.file {
+                waiting.push(format!("{folder}/{named}"));
+                continue;
+            }
             let stem = format!("{below}/{}", decl.path.join("/"));
             waiting.extend([format!("{stem}.rs"), format!("{stem}/mod.rs")]);
         }

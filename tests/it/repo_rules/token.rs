@@ -15,7 +15,9 @@ pub(super) enum Kind {
     PathSep,
     /// Any other mark.
     Mark(char),
-    /// A string, a character, a number or a lifetime: nothing that names a module.
+    /// A plain string, as it is written between its quotes.
+    Text(String),
+    /// Another literal or a lifetime: nothing that names a module or a file.
     Literal,
 }
 
@@ -89,8 +91,12 @@ impl Scanner {
             }
             '/' if self.peek(1) == '*' => self.block_comment(),
             '"' => {
+                let start = self.at + 1;
                 self.string();
-                self.push(line, Kind::Literal);
+                let end = self.at.saturating_sub(1).min(self.chars.len()).max(start);
+                let text = self.chars.get(start..end).unwrap_or_default();
+                let text = text.iter().collect();
+                self.push(line, Kind::Text(text));
             }
             '\'' => {
                 self.quote();

@@ -160,17 +160,24 @@ impl Tree {
 
     fn find_tests(&self) -> BTreeSet<usize> {
         let mut roots = Vec::new();
+        let mut files = BTreeSet::new();
         for file in &self.files {
             let Some(module) = file.module() else {
                 continue;
             };
-            let test = file.mods.iter().filter(|decl| decl.test);
-            roots.extend(test.map(|decl| [module.clone(), decl.path.clone()].concat()));
+            let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            for decl in file.mods.iter().filter(|decl| decl.test) {
+                roots.push([module.clone(), decl.path.clone()].concat());
+                files.extend(decl.file.iter().map(|name| format!("{folder}/{name}")));
+            }
         }
-        let below = |module: &[String]| roots.iter().any(|root| module.starts_with(root));
+        let is_test = |module: &[String], file: usize| {
+            roots.iter().any(|root| module.starts_with(root))
+                || files.contains(&self.files[file].path)
+        };
         self.modules
             .iter()
-            .filter(|(module, _)| below(module))
+            .filter(|&(module, &file)| is_test(module, file))
             .map(|(_, &file)| file)
             .collect()
     }

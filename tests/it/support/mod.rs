@@ -9,7 +9,7 @@ mod place;
 mod shapes;
 mod test_repo;
 
-pub(crate) use dynwf::{Dynwf, Running, wait_until_gone};
+pub(crate) use dynwf::{Dynwf, wait_until_gone};
 pub(crate) use fingerprint::Fingerprint;
 pub(crate) use output::CommandOutput;
 pub(crate) use place::Place;

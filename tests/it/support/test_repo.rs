@@ -206,13 +206,6 @@ impl TestRepo {
         run(&mut command)
     }
 
-    /// The full ids that a revision range holds, oldest first, along first parents.
-    #[track_caller]
-    pub(crate) fn first_parents(&self, range: &str) -> Vec<String> {
-        let text = self.git(["rev-list", "--reverse", "--first-parent", range]);
-        text.lines().map(str::to_owned).collect()
-    }
-
     /// What a ref points to, if it exists.
     pub(crate) fn resolve(&self, name: &str) -> Option<String> {
         let said = self.try_git(["rev-parse", "-q", "--verify", name]);

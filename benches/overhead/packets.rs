@@ -1,0 +1,97 @@
+//! A packet with an agent that touches one file, against a shell that does the same by hand.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::measure::{Place, cpu, median, verdict};
+use crate::repository::{FILES, clone, large, spread};
+
+/// How many packets a workflow has, and how often both ways are measured, in turns.
+const PACKETS: usize = 6;
+const ROUNDS: usize = 3;
+
+/// At most this much of the loop's CPU time.
+const TARGET: f64 = 1.2;
+
+/// Measures and prints.
+pub(crate) fn report() -> Result<()> {
+    let place = Place::new()?;
+    let origin = large(&place)?;
+    println!(
+        "a packet that touches one file ({PACKETS} packets, about {FILES} files, {ROUNDS} rounds)"
+    );
+    let mut ratios = Vec::new();
+    for round in 0..ROUNDS {
+        let by_hand = shell_loop(&place, &clone(&place, &origin, &format!("loop-{round}"))?)?;
+        let ours = workflow(&place, &clone(&place, &origin, &format!("ours-{round}"))?)?;
+        let ratio = ours.as_secs_f64() / by_hand.as_secs_f64();
+        println!(
+            "  git loop {:6.0} ms a packet, dynwf {:6.0} ms a packet, ratio {ratio:.2}",
+            each(by_hand),
+            each(ours)
+        );
+        ratios.push(ratio);
+    }
+    let ratio = median(ratios);
+    println!(
+        "  CPU ratio {ratio:.2}, at most {TARGET} wanted: {}\n",
+        verdict(ratio, TARGET)
+    );
+    Ok(())
+}
+
+fn each(all: Duration) -> f64 {
+    all.as_secs_f64() * 1000.0 / f64::from(u8::try_from(PACKETS).unwrap_or(u8::MAX))
+}
+
+/// `git worktree add`, the edit, `git commit`, `git merge`, for each packet.
+fn shell_loop(place: &Place, repository: &Path) -> Result<Duration> {
+    let mut script = "set -e\n".to_owned();
+    for (number, path) in spread(place, repository, PACKETS)?.iter().enumerate() {
+        script += &format!(
+            "git worktree add -q -b packet-{number} ../loop-work/{number} main\n\
+             ( cd ../loop-work/{number} && echo '// touched' >> {path} && git commit -q -a -m packet-{number} )\n\
+             git merge -q --no-ff -m merge-{number} packet-{number}\n"
+        );
+    }
+    let spent = cpu(place.command("sh", repository).args(["-c", &script]), &[0])?;
+    fs::remove_dir_all(place.join("loop-work"))?;
+    Ok(spent)
+}
+
+/// The same as a workflow, up to the gate for landing.
+fn workflow(place: &Place, repository: &Path) -> Result<Duration> {
+    let mut plan = "goal = \"Touch files\"\nbase = \"main\"\n".to_owned();
+    for (number, path) in spread(place, repository, PACKETS)?.iter().enumerate() {
+        plan += &format!(
+            "[[packet]]\nid = \"p{number:02}\"\nobjective = \"Touch a file\"\nscope = [\"{path}\"]\n\
+             run = \"echo '// touched' >> {path}\"\n"
+        );
+    }
+    fs::write(place.join("plan.toml"), plan)?;
+    cpu(
+        &mut place.dynwf(repository, "plan touch --from ../plan.toml"),
+        &[0],
+    )?;
+    // 3: everything is merged, and the gate for landing waits.
+    let spent = cpu(&mut place.dynwf(repository, "run touch"), &[0, 3])?;
+    let merged = place
+        .command("git", repository)
+        .args([
+            "rev-list",
+            "--count",
+            "--first-parent",
+            "main..dynwf/touch/integration",
+        ])
+        .output()?;
+    let merged = String::from_utf8(merged.stdout)?;
+    anyhow::ensure!(
+        merged.trim() == PACKETS.to_string(),
+        "only {} packets were merged",
+        merged.trim()
+    );
+    Ok(spent)
+}
