@@ -325,8 +325,10 @@ impl Cmd {
         if let Some(group) = group {
             // It may end by itself right now; then there is nobody left to signal.
             let _ = kill_process_group(group, Signal::TERM);
-            if told.recv_timeout(GRACE).is_err() {
-                let _ = kill_process_group(group, Signal::KILL);
+            let ended = told.recv_timeout(GRACE).is_ok();
+            // Also where git is gone: a filter or hook that it started may have ignored the first signal.
+            let _ = kill_process_group(group, Signal::KILL);
+            if !ended {
                 let _ = told.recv_timeout(GRACE);
             }
         }

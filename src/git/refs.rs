@@ -5,6 +5,7 @@
 //! moment: a ref that already has its new value counts as moved. A lock file that a kill left behind is moved
 //! aside once it is old.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -131,6 +132,7 @@ impl Git {
                 .effect(&self.effects_folder());
             let output = command.run()?;
             if output.success() {
+                self.sync_folders(updates)?;
                 return Ok(RefMove::Moved);
             }
             tried = true;
@@ -144,6 +146,30 @@ impl Git {
                     .with_context(|| format!("moving the refs {}", names.join(", ")));
             }
         }
+    }
+
+    /// Git syncs the file of a ref but not the folders that name it; the journal may say that the ref moved
+    /// only once both are on disk.
+    fn sync_folders(&self, updates: &[RefUpdate]) -> Result<()> {
+        let mut folders = BTreeSet::new();
+        for update in updates {
+            let name = Path::new(update.name.as_str());
+            folders.extend(
+                name.ancestors()
+                    .skip(1)
+                    .filter(|part| part.starts_with("refs")),
+            );
+        }
+        for folder in folders {
+            let path = self.common_dir().join(folder);
+            // Not there: an emptied folder, or another kind of ref store, which git syncs whole.
+            let Ok(file) = std::fs::File::open(&path) else {
+                continue;
+            };
+            file.sync_all()
+                .with_context(|| format!("syncing the folder {}", path.display()))?;
+        }
+        Ok(())
     }
 
     /// Reads all refs and says what is to be done.
