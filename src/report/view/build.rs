@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{BudgetView, CheckView, GateView, IntegrationView, PacketView, SpentView};
+use super::shape::{BudgetView, CheckView, GateView, IntegrationView, PacketView, SpentView};
 use crate::model::evidence::Evidence;
 use crate::model::gate::{Gate, GateStatus};
 use crate::model::id::{PacketId, RefName, TreeId};
@@ -75,7 +75,7 @@ pub(super) fn packet_view(state: &RunState, id: &PacketId, packet: &PacketState)
 
 /// A branch's name as git's commands take it; after archiving it is no branch any more.
 fn branch_name(state: &RunState, name: &str, branch: &RefName) -> String {
-    if state.archived {
+    if state.branches_archived {
         state.slug.archived(name).to_string()
     } else {
         branch.short().to_owned()
