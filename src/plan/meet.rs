@@ -14,17 +14,13 @@ const ALTERNATIVES: usize = 256;
 
 /// Returns a path that both patterns cover, if there is one.
 pub(super) fn meet(a: &str, b: &str) -> Option<String> {
-    // A path in both begins with both fixed beginnings: most pairs are told apart here.
-    let (left, right) = (fixed(a), fixed(b));
-    if !left.starts_with(right) && !right.starts_with(left) {
-        return None;
-    }
     let (left, right) = (forms(a), forms(b));
     left.iter()
         .find_map(|a| right.iter().find_map(|b| path_in_both(a, b)))
 }
 
-/// Returns what a pattern begins with, up to its first wildcard.
+/// Returns what a pattern begins with, up to its first wildcard. Two patterns can only meet if one's beginning
+/// is a beginning of the other's.
 pub(super) fn fixed(pattern: &str) -> &str {
     let pattern = plain(pattern);
     let end = pattern.find(['*', '?', '[', '{', '\\']);

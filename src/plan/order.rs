@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::meet::meet;
+use super::meet::{fixed, meet};
 use crate::model::id::PacketId;
 use crate::model::plan::{Overlap, Packet, Plan};
 
@@ -28,9 +28,11 @@ pub struct Meeting {
 pub fn effective_after(plan: &Plan) -> BTreeMap<PacketId, Vec<PacketId>> {
     let mut needs = Needs::of(plan);
     if plan.integration.overlap == Overlap::Serialize {
+        let scopes = Scopes::of(plan);
         for second in 0..plan.packets.len() {
-            for first in 0..second {
-                if !needs.ordered(first, second) && meeting(plan, first, second).is_some() {
+            // The nearest first: what it waits for itself needs no order of its own.
+            for first in (0..second).rev() {
+                if !needs.ordered(first, second) && scopes.meeting(first, second).is_some() {
                     needs.add(second, first);
                 }
             }
@@ -69,11 +71,12 @@ pub fn waves(plan: &Plan) -> Vec<Vec<PacketId>> {
 /// the same path.
 pub fn meetings(plan: &Plan) -> Vec<Meeting> {
     let needs = Needs::of(plan);
+    let scopes = Scopes::of(plan);
     let mut found = Vec::new();
     for second in 0..plan.packets.len() {
         for first in 0..second {
             if !needs.ordered(first, second) {
-                found.extend(meeting(plan, first, second));
+                found.extend(scopes.meeting(first, second));
             }
         }
     }
@@ -101,20 +104,43 @@ pub fn cycle(plan: &Plan) -> Option<Vec<usize>> {
     }
 }
 
-fn meeting(plan: &Plan, first: usize, second: usize) -> Option<Meeting> {
-    let (a, b) = (&plan.packets[first], &plan.packets[second]);
-    if !a.expects_commit() || !b.expects_commit() {
-        return None;
+/// The patterns of every packet that writes, each with its fixed beginning, by which most pairs are told apart.
+struct Scopes<'a> {
+    patterns: Vec<Vec<(&'a str, &'a str)>>,
+}
+
+impl<'a> Scopes<'a> {
+    fn of(plan: &'a Plan) -> Self {
+        let of_packet = |packet: &'a Packet| -> Vec<(&str, &str)> {
+            let writes = packet.expects_commit();
+            let scope = packet.scope.iter().filter(|_| writes);
+            scope
+                .map(|pattern| (fixed(pattern), pattern.as_str()))
+                .collect()
+        };
+        Self {
+            patterns: plan.packets.iter().map(of_packet).collect(),
+        }
     }
-    let pairs = (0..b.scope.len()).flat_map(|j| (0..a.scope.len()).map(move |i| (i, j)));
-    pairs.into_iter().find_map(|(i, j)| {
-        Some(Meeting {
-            first,
-            second,
-            patterns: (i, j),
-            path: meet(&a.scope[i], &b.scope[j])?,
-        })
-    })
+
+    fn meeting(&self, first: usize, second: usize) -> Option<Meeting> {
+        for (j, (right, b)) in self.patterns[second].iter().enumerate() {
+            for (i, (left, a)) in self.patterns[first].iter().enumerate() {
+                if !left.starts_with(right) && !right.starts_with(left) {
+                    continue;
+                }
+                if let Some(path) = meet(a, b) {
+                    return Some(Meeting {
+                        first,
+                        second,
+                        patterns: (i, j),
+                        path,
+                    });
+                }
+            }
+        }
+        None
+    }
 }
 
 /// Who needs whom, directly and in the end, by index.
@@ -201,11 +227,15 @@ mod tests {
             ("c", "docs", ""),
             ("d", "src/x", "\"b\""),
             ("e", "src/y", ""),
+            ("f", "src/x", ""),
         ];
         let after = effective_after(&plan("serialize", &packets));
-        assert_eq!(shown(&after), ["a: ", "b: a", "c: ", "d: b", "e: a"]);
+        assert_eq!(
+            shown(&after),
+            ["a: ", "b: a", "c: ", "d: b", "e: a", "f: d"]
+        );
         let after = effective_after(&plan("allow", &packets));
-        assert_eq!(shown(&after), ["a: ", "b: ", "c: ", "d: b", "e: "]);
+        assert_eq!(shown(&after), ["a: ", "b: ", "c: ", "d: b", "e: ", "f: "]);
     }
 
     #[test]

@@ -12,13 +12,15 @@ use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 
 use super::folder::Folder;
-use super::result::{integration_md, packet_md};
+use super::result::{integration_md, packet_md as result_md};
 use super::state_json;
 use super::summary;
 use super::view::StatusView;
 use crate::model::id::{PacketId, Slug};
 use crate::model::state::RunState;
 use crate::model::status::WorkflowStatus;
+use crate::plan::render::{Setting, orchestration_md, packet_md, plan_md};
+use crate::plan::toml_text;
 
 /// Texts that are rendered from the plan; what is absent is left as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +33,40 @@ pub struct PlanTexts {
     pub orchestration_md: Option<String>,
     /// `packets/<id>.md`.
     pub packets: Vec<(PacketId, String)>,
+}
+
+impl PlanTexts {
+    /// Renders the pages of the plan that was fixed; nothing before that. `plan.toml` is the person's own and
+    /// not among them.
+    pub fn of(state: &RunState) -> Self {
+        let Some(frozen) = &state.frozen else {
+            return Self::default();
+        };
+        let plan = &frozen.plan;
+        let setting = Setting {
+            slug: &state.slug,
+            base: Some(&frozen.base),
+            target: Some(&frozen.target),
+        };
+        Self {
+            plan_toml: None,
+            plan_md: Some(plan_md(&setting, plan)),
+            orchestration_md: Some(orchestration_md(&setting, plan)),
+            packets: plan
+                .packets
+                .iter()
+                .map(|packet| (packet.id.clone(), packet_md(&setting, plan, packet)))
+                .collect(),
+        }
+    }
+
+    /// As [`PlanTexts::of`], with `plan.toml` written from the plan that was fixed: for a face that was lost.
+    pub fn rebuilt(state: &RunState) -> Self {
+        Self {
+            plan_toml: state.frozen.as_ref().map(|frozen| toml_text(&frozen.plan)),
+            ..Self::of(state)
+        }
+    }
 }
 
 /// The folder of a workflow that people look into.
@@ -86,7 +122,7 @@ impl Face {
             let below = folder.below("results")?;
             for packet in results {
                 let name = format!("{}.md", packet.id);
-                written.file(&below, "results/", &name, &packet_md(state, packet))?;
+                written.file(&below, "results/", &name, &result_md(state, packet))?;
             }
         }
         if state.integration.is_some() {

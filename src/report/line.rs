@@ -143,6 +143,15 @@ impl Teller {
             EventKind::JobFailed { job, why, packet } => {
                 (packet.clone(), format!("could not {job}: {why}"), true)
             }
+            EventKind::IntegrationWeighed { weight } => of_workflow(
+                format!(
+                    "landing would change {} +{} −{}",
+                    counted(weight.files as usize, "file"),
+                    weight.additions,
+                    weight.deletions
+                ),
+                false,
+            ),
             EventKind::TargetSeen { commit } => of_workflow(
                 format!("the target branch is at {}", seven(Some(commit))),
                 false,
@@ -232,6 +241,9 @@ fn workflow_words(kind: &EventKind) -> Option<String> {
                 evidence.outcome.to_string()
             }
         ),
+        EventKind::EvidenceDropped { tree } => {
+            format!("tree {} is checked again", &tree.as_str()[..7])
+        }
         EventKind::GateDecided {
             gate,
             answer,

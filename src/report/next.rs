@@ -124,6 +124,10 @@ fn gate_waits(state: &RunState, gate: &Gate) -> Next {
         if more > 0 {
             detail.push(format!("{more} more"));
         }
+        let weight = state.integration.as_ref().and_then(|at| at.weight.as_ref());
+        if let Some(weight) = weight.filter(|weight| Some(&weight.new) == update.new.as_ref()) {
+            detail.push(counted(weight.files as usize, "file"));
+        }
     }
     detail.extend(gate.why.iter().map(|why| one_line(why)));
     commands.push(format!("dynwf approve {slug} {}", gate.id));
@@ -142,56 +146,47 @@ pub(super) fn seven(id: Option<&CommitId>) -> &str {
 }
 
 fn conflicts(state: &RunState) -> Vec<Next> {
-    let slug = &state.slug;
     let integration = state.integration.as_ref();
     let mut all: Vec<Next> = state
         .in_plan_order()
         .filter(|(id, _)| state.status_of(id) == PacketStatus::Conflicted)
         .map(|(id, packet)| {
-            let files = packet
-                .conflict
-                .as_ref()
-                .map_or(0, |conflict| conflict.files.len());
-            let open = integration.filter(
-                |at| matches!(&at.resolving, Some((MergeSide::Packet(packet), _)) if packet == id),
-            );
-            let folder = open.and_then(|at| at.workspace.as_ref());
-            let (detail, command) = match (open, folder) {
-                (Some(_), Some(made)) => (
-                    format!("{}, in {}", counted(files, "file"), one_line(&made.path)),
-                    format!("dynwf integrate {slug} --continue"),
-                ),
-                (Some(_), None) => (
-                    counted(files, "file"),
-                    format!("dynwf integrate {slug} --continue"),
-                ),
-                (None, _) => (counted(files, "file"), format!("dynwf integrate {slug}")),
-            };
-            Next {
-                kind: NextKind::Conflict,
-                subject: id.to_string(),
-                detail,
-                commands: vec![command],
-                in_row: false,
-            }
+            let files = packet.conflict.as_ref().map_or(0, |at| at.files.len());
+            let side = MergeSide::Packet(id.clone());
+            conflict(state, id.as_str(), &side, counted(files, "file"))
         })
         .collect();
-    if let Some(conflict) = integration.and_then(|at| at.conflict.as_ref()) {
-        all.push(Next {
-            kind: NextKind::Conflict,
-            subject: state
-                .frozen
-                .as_ref()
-                .map_or_else(String::new, |frozen| frozen.target.short().to_owned()),
-            detail: format!(
-                "the target moved, {}",
-                counted(conflict.files.len(), "file")
-            ),
-            commands: vec![format!("dynwf integrate {slug} --continue")],
-            in_row: false,
-        });
+    if let Some(conflicts) = integration.and_then(|at| at.conflict.as_ref()) {
+        let files = counted(conflicts.files.len(), "file");
+        let target = state.frozen.as_ref().map(|frozen| frozen.target.short());
+        all.push(conflict(
+            state,
+            target.unwrap_or("the target"),
+            &MergeSide::Target,
+            format!("the target moved, {files}"),
+        ));
     }
     all
+}
+
+/// A conflict: `--continue` only where it is laid out, with the directory.
+fn conflict(state: &RunState, subject: &str, side: &MergeSide, mut detail: String) -> Next {
+    let slug = &state.slug;
+    let open = state
+        .integration
+        .as_ref()
+        .filter(|at| at.resolving.as_ref().is_some_and(|(open, _)| open == side));
+    if let Some(made) = open.and_then(|at| at.workspace.as_ref()) {
+        detail.push_str(&format!(", in {}", one_line(&made.path)));
+    }
+    let option = if open.is_some() { " --continue" } else { "" };
+    Next {
+        kind: NextKind::Conflict,
+        subject: subject.to_owned(),
+        detail,
+        commands: vec![format!("dynwf integrate {slug}{option}")],
+        in_row: false,
+    }
 }
 
 fn verification(state: &RunState) -> Vec<Next> {

@@ -90,6 +90,13 @@ pub fn collect(git: &Git, workspace: &Workspace, spec: &CollectSpec) -> Result<C
         };
         return Ok(collection);
     }
+    if place.was_made_sparse() {
+        let why = "a sparse checkout was set up in it: what it hides would look deleted";
+        collection.outcome = Outcome::Refused {
+            why: vec![why.to_owned()],
+        };
+        return Ok(collection);
+    }
     let recorded = match record(&place, PRIVATE, id_bytes(&spec.base))? {
         Ok(recorded) => recorded,
         Err(why) => {

@@ -242,6 +242,17 @@ impl<'a> Place<'a> {
         disk::sync_dir(&self.work)
     }
 
+    /// Whether somebody ran `git sparse-checkout set` in a workspace that we made full.
+    pub(super) fn was_made_sparse(&self) -> bool {
+        let settings = disk::read_text(&self.admin.join("config.worktree")).unwrap_or_default();
+        let on = |line: &str| {
+            let line = line.to_ascii_lowercase();
+            let (key, value) = line.split_once('=').unwrap_or_default();
+            key.trim() == "sparsecheckout" && value.trim() == "true"
+        };
+        self.extent == Extent::Full && settings.lines().any(on)
+    }
+
     /// Reads HEAD of the workspace as it is now.
     pub(super) fn head_now(&self) -> Result<Head> {
         let text = disk::read_text(&self.admin.join("HEAD")).unwrap_or_default();

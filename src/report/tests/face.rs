@@ -424,3 +424,28 @@ fn a_pull_request_states_objective_evidence_and_risks() {
         "{text}"
     );
 }
+
+#[test]
+fn a_lost_face_is_rendered_from_the_fixed_plan() {
+    let place = Place::new();
+    let story = middle();
+    let face = place.face(&story.state);
+    let texts = PlanTexts::rebuilt(&story.state);
+    face.write(&story.state, &texts, story.now)
+        .expect("written");
+    let all = files(&face.path());
+    let (read, _) = crate::plan::parse_toml(&all["plan.toml"], "plan.toml").expect("a plan");
+    assert_eq!(read, plan());
+    assert!(all["plan.md"].contains("Replace the log facade"));
+    assert!(all.contains_key("packets/08-lint.md"));
+    let edited = face.path().join("plan.toml");
+    std::fs::write(&edited, "# being edited\n").expect("written");
+    let texts = PlanTexts::of(&story.state);
+    face.write(&story.state, &texts, story.now)
+        .expect("written");
+    let text = std::fs::read_to_string(&edited).expect("text");
+    assert_eq!(
+        text, "# being edited\n",
+        "a person's edits are not written over"
+    );
+}

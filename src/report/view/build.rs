@@ -75,7 +75,7 @@ pub(super) fn packet_view(state: &RunState, id: &PacketId, packet: &PacketState)
 
 /// A branch's name as git's commands take it; after archiving it is no branch any more.
 fn branch_name(state: &RunState, name: &str, branch: &RefName) -> String {
-    if state.archived {
+    if state.branches_archived {
         state.slug.archived(name).to_string()
     } else {
         branch.short().to_owned()

@@ -80,7 +80,7 @@ pub struct IntegrationView {
     pub branch: String,
     /// Its commit; none before it exists.
     pub commit: Option<CommitId>,
-    /// That commit's tree; none while nothing is merged.
+    /// That commit's tree.
     pub tree: Option<TreeId>,
     /// The packets merged, in order.
     pub merged: Vec<PacketId>,

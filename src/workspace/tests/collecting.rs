@@ -327,6 +327,17 @@ fn a_worktree_that_the_agent_removed_is_stated() {
 }
 
 #[test]
+fn a_sparse_checkout_set_up_by_the_agent_deletes_nothing() {
+    let fixture = Fixture::new();
+    let workspace = fixture.workspace();
+    let there = work(&workspace);
+    sh(there, "git sparse-checkout set src; ! test -e docs");
+    assert!(refusals(&fixture.collect(&workspace))[0].contains("sparse"));
+    sh(there, "git sparse-checkout disable; test -e docs");
+    assert_eq!(fixture.collect(&workspace).outcome, Outcome::Nothing);
+}
+
+#[test]
 fn an_unfinished_merge_is_told_and_forgotten() {
     let fixture = Fixture::new();
     let workspace = fixture.workspace();
