@@ -5,8 +5,10 @@
 //! gets everything that narrates; no verb asks a question unless a person sits at a terminal; `--json` where
 //! something is read. Called by `main`.
 
+mod archive;
 mod confirm;
 mod context;
+mod demo;
 mod drive;
 mod gates;
 mod integrate;
@@ -15,7 +17,9 @@ mod output;
 mod packet;
 mod plan;
 mod push;
+mod recipe;
 mod request;
+mod review;
 mod run;
 mod split;
 mod start;
@@ -23,7 +27,7 @@ mod status;
 mod verify;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -76,11 +80,16 @@ enum Command {
     Approve(gates::ApproveArgs),
     Reject(gates::RejectArgs),
     Revoke(gates::RevokeArgs),
+    Review(review::ReviewArgs),
     Land(land::LandArgs),
     Push(push::PushArgs),
     #[command(subcommand)]
     Packet(packet::PacketCommand),
     Stop(request::StopArgs),
+    Archive(archive::ArchiveArgs),
+    #[command(subcommand)]
+    Recipe(recipe::RecipeCommand),
+    Demo(demo::DemoArgs),
 }
 
 /// Parses the arguments, runs the verb, prints an error if there is one, and returns the exit code.
@@ -94,7 +103,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     output::set_colour(cli.color);
-    match dispatch(&cli) {
+    let directory = cli.directory.as_deref();
+    match dispatch(&cli.command, directory, &|| Context::open(directory)) {
         Ok(code) => code.number(),
         Err(error) if output::is_closed_pipe(&error) => 0,
         Err(error) => {
@@ -104,9 +114,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-fn dispatch(cli: &Cli) -> Result<ExitCode> {
-    let here = || Context::open(cli.directory.as_deref());
-    match &cli.command {
+/// Runs a verb on the repository that `here` finds; `directory` is what `-C` said.
+fn dispatch(
+    command: &Command,
+    directory: Option<&Path>,
+    here: &dyn Fn() -> Result<Context>,
+) -> Result<ExitCode> {
+    match command {
         Command::Plan(args) => plan::plan(here, args),
         Command::Split(args) => split::split(&here()?, args),
         Command::Run(args) => run::run(&here()?, args),
@@ -121,6 +135,10 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Command::Push(args) => push::push(&here()?, args),
         Command::Packet(args) => packet::packet(&here()?, args),
         Command::Stop(args) => request::stop(&here()?, args),
+        Command::Review(args) => review::review(&here()?, args),
+        Command::Archive(args) => archive::archive(&here()?, args),
+        Command::Recipe(args) => recipe::recipe(&here()?, args),
+        Command::Demo(args) => demo::demo(directory, args),
     }
 }
 
