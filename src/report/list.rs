@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::human::{BOLD, CYAN, DIM, GREEN, Look, RED, YELLOW};
+use super::look::{BOLD, CYAN, DIM, GREEN, Look, RED, YELLOW};
 use super::next::{Next, what_to_do};
 use super::words::{counted, duration, one_line, padded, width};
 use crate::model::id::Slug;

@@ -12,6 +12,7 @@ pub mod human;
 pub mod json;
 pub mod line;
 pub mod list;
+mod look;
 mod next;
 mod page;
 pub mod progress;

@@ -6,7 +6,7 @@
 
 use anstyle::Style;
 
-use super::human::{DIM, Look};
+use super::look::{DIM, Look};
 use super::words::{padded, width};
 
 /// One packet's line, as text that is ready to be shown but not yet cut.

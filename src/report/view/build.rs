@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{BudgetView, CheckView, GateView, IntegrationView, PacketView, SpentView};
+use super::shape::{BudgetView, CheckView, GateView, IntegrationView, PacketView, SpentView};
 use crate::model::evidence::Evidence;
 use crate::model::gate::{Gate, GateStatus};
 use crate::model::id::{PacketId, RefName, TreeId};
