@@ -27,6 +27,7 @@
 #![warn(missing_docs)]
 
 pub mod agent;
+pub mod cli;
 pub mod config;
 pub mod error;
 pub mod fault;

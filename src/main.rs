@@ -10,5 +10,5 @@ fn main() -> ExitCode {
             dynwf::process::shim_main(std::path::Path::new(&dir))
         }));
     }
-    ExitCode::SUCCESS
+    ExitCode::from(dynwf::cli::run(std::env::args_os()))
 }

@@ -34,6 +34,9 @@ pub(super) fn confirm(question: &str, word: &str, yes: bool) -> Result<bool> {
     if line.trim() == word {
         Ok(true)
     } else {
-        Err(usage("not confirmed; nothing was changed", format!("the answer was not `{word}`")))
+        Err(usage(
+            "not confirmed; nothing was changed",
+            format!("the answer was not `{word}`"),
+        ))
     }
 }

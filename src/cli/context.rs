@@ -52,7 +52,11 @@ impl Context {
     /// # Errors
     /// A usage error if there is none: not planned, or not split yet.
     pub(super) fn state(&self, slug: &Slug) -> Result<RunState> {
-        if let Some(state) = self.store.read(slug)?.filter(|state| state.frozen.is_some()) {
+        if let Some(state) = self
+            .store
+            .read(slug)?
+            .filter(|state| state.frozen.is_some())
+        {
             return Ok(state);
         }
         if self.plan_file(slug).is_ok_and(|file| file.exists()) {
@@ -68,7 +72,10 @@ impl Context {
             if known.is_empty() {
                 format!("dynwf plan {slug} --from plan.toml begins one")
             } else {
-                format!("there are {}; dynwf plan {slug} --from FILE begins a new one", known.join(", "))
+                format!(
+                    "there are {}; dynwf plan {slug} --from FILE begins a new one",
+                    known.join(", ")
+                )
             },
         ))
     }
@@ -116,7 +123,11 @@ fn configuration(git: &Git, base: Option<&CommitId>) -> Result<Config> {
 
 /// `$XDG_STATE_HOME/dynwf`, or `~/.local/state/dynwf`.
 fn state_folder() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     set("XDG_STATE_HOME")
         .or_else(|| set("HOME").map(|home| home.join(".local/state")))
         .unwrap_or_else(std::env::temp_dir)

@@ -10,7 +10,8 @@ use super::context::Context;
 use super::output;
 use crate::error::ExitCode;
 use crate::model::state::RunState;
-use crate::report::face::Face;
+use crate::plan::render::{self, Setting};
+use crate::report::face::{Face, PlanTexts};
 use crate::report::human;
 use crate::report::progress::{Mode, Progress};
 use crate::report::view::StatusView;
@@ -20,6 +21,8 @@ use crate::runner::{End, Order, Session, Update};
 pub(super) struct Watchers {
     progress: Option<Progress<Stderr>>,
     face: Face,
+    /// Something happened that `.workflow/` does not show yet.
+    stale: bool,
     live: bool,
 }
 
@@ -41,10 +44,10 @@ impl Watchers {
         };
         let concurrency = Some(context.config.limits.concurrency);
         let progress = (!quiet).then(|| Progress::new(io::stderr(), mode, concurrency));
-        let face = Face::new(context.face(&state.slug)?, context.git.common_dir());
         Ok(Self {
             progress,
-            face,
+            face: face(context, state)?,
+            stale: true,
             live,
         })
     }
@@ -56,7 +59,7 @@ impl Watchers {
                 if let Some(progress) = &mut self.progress {
                     progress.fact(event, state);
                 }
-                self.face.fact(event, state);
+                self.stale = true;
             }
             Update::Progress { unit, text } => {
                 if let Some(progress) = &mut self.progress {
@@ -67,20 +70,64 @@ impl Watchers {
                 if let Some(progress) = &mut self.progress {
                     progress.tick(Timestamp::now());
                 }
-                self.face.settle(state);
+                // A face that cannot be written now is written, or complained about, at the end.
+                if std::mem::take(&mut self.stale) && write(&self.face, state).is_err() {
+                    self.stale = true;
+                }
             }
         }
     }
 
+    /// Lets everybody finish; whether the live view left the table on the screen.
     fn end(self, state: &RunState) -> bool {
-        let mut face = self.face;
-        if let Some(problem) = face.finish(state) {
-            output::say(&format!("warning: .workflow/{} could not be written: {problem:#}", state.slug));
-        }
         if let Some(progress) = self.progress {
             progress.end();
         }
+        if let Err(error) = write(&self.face, state) {
+            let place = self.face.path();
+            output::say(&format!(
+                "warning: {} could not be written: {error:#}",
+                place.display()
+            ));
+        }
         self.live
+    }
+}
+
+/// The folder of a workflow that people look into.
+fn face(context: &Context, state: &RunState) -> Result<Face> {
+    Ok(Face::new(
+        &context.git.face_root()?,
+        context.git.common_dir(),
+        &state.slug,
+    ))
+}
+
+/// Brings `.workflow/<slug>/` up to date with the state; returns the names of what was written.
+pub(super) fn write(face: &Face, state: &RunState) -> Result<Vec<String>> {
+    face.write(state, &texts(state), Timestamp::now())
+}
+
+/// The pages that say what the frozen plan says. `plan.toml` is the person's own file and is left alone.
+fn texts(state: &RunState) -> PlanTexts {
+    let Some(frozen) = &state.frozen else {
+        return PlanTexts::default();
+    };
+    let setting = Setting {
+        slug: &state.slug,
+        base: Some(&frozen.base),
+        target: Some(&frozen.target),
+    };
+    let plan = &frozen.plan;
+    PlanTexts {
+        plan_toml: None,
+        plan_md: Some(render::plan_md(&setting, plan)),
+        orchestration_md: Some(render::orchestration_md(&setting, plan)),
+        packets: plan
+            .packets
+            .iter()
+            .map(|packet| (packet.id.clone(), render::packet_md(&setting, plan, packet)))
+            .collect(),
     }
 }
 

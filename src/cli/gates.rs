@@ -115,7 +115,11 @@ fn describe(slug: &Slug, gate: &Gate) -> String {
         )
     }));
     if let Some(decision) = &gate.decision {
-        let how = if decision.attended { "" } else { ", unattended" };
+        let how = if decision.attended {
+            ""
+        } else {
+            ", unattended"
+        };
         lines.push(format!("  by {}{how}", decision.by));
     }
     lines.join("\n")
@@ -153,8 +157,13 @@ pub(super) fn approve(context: &Context, args: &ApproveArgs) -> Result<ExitCode>
         binding: gate.binding.clone(),
     };
     let state = request::send(context, &args.slug, body, attended)?;
-    if let Some(GateStatus::Approved { until }) = state.gates.get(&args.gate).map(|gate| &gate.status) {
-        output::say(&format!("approved until {}", until.strftime("%F %H:%M UTC")));
+    if let Some(GateStatus::Approved { until }) =
+        state.gates.get(&args.gate).map(|gate| &gate.status)
+    {
+        output::say(&format!(
+            "approved until {}",
+            until.strftime("%F %H:%M UTC")
+        ));
     }
     output::say(&format!("next: {}", next_command(&args.slug, &args.gate)));
     Ok(ExitCode::Done)
@@ -190,6 +199,9 @@ pub(super) fn revoke(context: &Context, args: &RevokeArgs) -> Result<ExitCode> {
         gate: args.gate.clone(),
     };
     request::send(context, &args.slug, body, output::is_attended())?;
-    output::say(&format!("the approval of {} is taken back; dynwf run {} asks again", args.gate, args.slug));
+    output::say(&format!(
+        "the approval of {} is taken back; dynwf run {} asks again",
+        args.gate, args.slug
+    ));
     Ok(ExitCode::Done)
 }

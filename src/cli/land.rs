@@ -26,7 +26,10 @@ pub(super) fn land(context: &Context, args: &LandArgs) -> Result<ExitCode> {
     }
     match end.code {
         ExitCode::Done => {
-            let target = state.frozen.as_ref().map_or("", |frozen| frozen.target.short());
+            let target = state
+                .frozen
+                .as_ref()
+                .map_or("", |frozen| frozen.target.short());
             let commit = state.landed.as_ref().map_or("", |commit| commit.as_str());
             output::answer(&format!("{target} is at {commit}"))?;
             output::say(&format!("next: dynwf push {slug}"));

@@ -59,10 +59,17 @@ pub(super) fn error(error: &anyhow::Error) {
     let text: Vec<String> = error
         .chain()
         .map(|cause| cause.to_string())
-        .flat_map(|text| text.lines().map(|l| printable(l).into_owned()).collect::<Vec<_>>())
+        .flat_map(|text| {
+            text.lines()
+                .map(|l| printable(l).into_owned())
+                .collect::<Vec<_>>()
+        })
         .collect();
     let mut lines = text.iter();
-    say(&format!("{red}error:{off} {}", lines.next().map_or("", String::as_str)));
+    say(&format!(
+        "{red}error:{off} {}",
+        lines.next().map_or("", String::as_str)
+    ));
     for line in lines {
         say(&format!("  {line}"));
     }

@@ -1,6 +1,7 @@
 //! `dynwf push`: what was approved goes to the remote, and nothing else.
 
 use anyhow::Result;
+use jiff::Timestamp;
 
 use super::context::Context;
 use super::{drive, output, usage};
@@ -10,7 +11,7 @@ use crate::model::gate::Binding;
 use crate::model::id::{CommitId, GateId, RefName, Slug};
 use crate::model::op::RefUpdate;
 use crate::model::state::RunState;
-use crate::report::pull_request;
+use crate::report::pull_request::{self, PullRequest};
 use crate::runner::{Goal, Order};
 
 /// Push what was landed, once `push:REMOTE` is approved; or the branches, for a pull request
@@ -53,7 +54,9 @@ pub(super) fn push(context: &Context, args: &PushArgs) -> Result<ExitCode> {
             Err(code) => return Ok(code),
         },
     };
-    let remote = context.git.default_remote(&frozen.target, args.remote.as_deref())?;
+    let remote = context
+        .git
+        .default_remote(&frozen.target, args.remote.as_deref())?;
     let (binding, ahead) = look_up(context, &state, &remote, &wanted)?;
     if !ahead {
         output::say(&format!("{remote} has all of it already"));
@@ -85,14 +88,36 @@ pub(super) fn push(context: &Context, args: &PushArgs) -> Result<ExitCode> {
 
 fn finish(state: &RunState, args: &PushArgs, code: ExitCode) -> Result<ExitCode> {
     if args.branches.is_some() && code == ExitCode::Done {
-        output::answer(&pull_request::text(state))?;
+        output::answer(&pull_request::render(&requests(state, args)))?;
     }
     Ok(code)
 }
 
+/// One text a packet where packets are pushed, and one for the whole where the integration branch is.
+fn requests(state: &RunState, args: &PushArgs) -> Vec<PullRequest> {
+    let now = Timestamp::now();
+    let integrated = state.integrated();
+    let mut requests = Vec::new();
+    if args.branches != Some(Branches::Integration) {
+        requests.extend(
+            state
+                .in_plan_order()
+                .filter(|(id, _)| integrated.contains(id))
+                .filter_map(|(id, _)| pull_request::of_packet(state, id, now)),
+        );
+    }
+    if args.branches != Some(Branches::Packets) {
+        requests.push(pull_request::of_workflow(state, now));
+    }
+    requests
+}
+
 /// The commit that was landed; or the exit code where landing must come first.
 fn landed(state: &RunState) -> Result<std::result::Result<CommitId, ExitCode>> {
-    let integrated = state.integration.as_ref().map(|integration| &integration.commit);
+    let integrated = state
+        .integration
+        .as_ref()
+        .map(|integration| &integration.commit);
     if let Some(landed) = &state.landed
         && Some(landed) == integrated
     {
@@ -101,17 +126,24 @@ fn landed(state: &RunState) -> Result<std::result::Result<CommitId, ExitCode>> {
     let slug = &state.slug;
     let gate = GateId::land();
     if state.waits_at(&gate) {
-        output::say(&format!("gate land waits: dynwf approve {slug} land, then dynwf land {slug}"));
+        output::say(&format!(
+            "gate land waits: dynwf approve {slug} land, then dynwf land {slug}"
+        ));
         return Ok(Err(ExitCode::Waiting));
     }
     if state.is_approved(&gate) {
-        return Err(Failure::new(ExitCode::Waiting, "the landing is approved, and not done yet")
-            .hint(format!("dynwf land {slug}"))
-            .into());
+        return Err(Failure::new(
+            ExitCode::Waiting,
+            "the landing is approved, and not done yet",
+        )
+        .hint(format!("dynwf land {slug}"))
+        .into());
     }
     Err(usage(
         format!("nothing of {slug} is landed, so there is nothing to push"),
-        format!("dynwf run {slug} goes on; dynwf push {slug} --branches pushes branches for a pull request"),
+        format!(
+            "dynwf run {slug} goes on; dynwf push {slug} --branches pushes branches for a pull request"
+        ),
     ))
 }
 
@@ -166,7 +198,10 @@ fn look_up(
         });
     }
     let ahead = updates.iter().any(|update| update.old != update.new);
-    let repository = state.frozen.as_ref().map_or("", |frozen| frozen.repository.as_str());
+    let repository = state
+        .frozen
+        .as_ref()
+        .map_or("", |frozen| frozen.repository.as_str());
     let policy = context.config.gate.policy();
     let url = git.remote_url(remote)?;
     Ok((
@@ -197,7 +232,10 @@ fn fast_forward_only(
         if known {
             format!("bring it into {} first", name.short())
         } else {
-            format!("git fetch {remote}, bring it into {} and land again", name.short())
+            format!(
+                "git fetch {remote}, bring it into {} and land again",
+                name.short()
+            )
         },
     ))
 }

@@ -32,7 +32,10 @@ pub(super) fn stop(context: &Context, args: &StopArgs) -> Result<ExitCode> {
         return Ok(ExitCode::Done);
     }
     send(context, &args.slug, RequestBody::Stop, false)?;
-    output::say(&format!("{} winds down; dynwf run {} goes on from there", args.slug, args.slug));
+    output::say(&format!(
+        "{} winds down; dynwf run {} goes on from there",
+        args.slug, args.slug
+    ));
     Ok(ExitCode::Done)
 }
 
@@ -84,6 +87,9 @@ fn answered(context: &Context, slug: &Slug, id: &RequestId) -> Result<Option<Run
     match state.requests.get(id) {
         None => Ok(None),
         Some(None) => Ok(Some(state)),
-        Some(Some(why)) => Err(usage(why.clone(), format!("dynwf status {slug} shows how it stands"))),
+        Some(Some(why)) => Err(usage(
+            why.clone(),
+            format!("dynwf status {slug} shows how it stands"),
+        )),
     }
 }

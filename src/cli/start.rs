@@ -64,7 +64,10 @@ fn base_of(context: &Context, plan: &Plan, places: &Places) -> Result<CommitId> 
     match context.git.resolve(rev)? {
         Some(commit) => Ok(commit),
         None if plan.base.is_some() => {
-            let problem = places.problem("base", format!("`{rev}` names no commit in this repository"));
+            let problem = places.problem(
+                "base",
+                format!("`{rev}` names no commit in this repository"),
+            );
             Err(Failure::usage(problem.to_string())
                 .hint("git branch --all lists what there is")
                 .into())
@@ -78,8 +81,12 @@ fn base_of(context: &Context, plan: &Plan, places: &Places) -> Result<CommitId> 
 
 fn target_of(context: &Context, plan: &Plan) -> Result<RefName> {
     let target = match &plan.integration.target {
-        Some(target) => validate::target_branch(target)
-            .map_err(|why| usage(format!("integration.target: {why}"), "name a local branch, such as main"))?,
+        Some(target) => validate::target_branch(target).map_err(|why| {
+            usage(
+                format!("integration.target: {why}"),
+                "name a local branch, such as main",
+            )
+        })?,
         None => context.git.head_branch()?.ok_or_else(|| {
             usage(
                 "HEAD is detached, so there is no branch to land on",
@@ -98,7 +105,10 @@ fn target_of(context: &Context, plan: &Plan) -> Result<RefName> {
 
 /// Returns the workflow's session with its plan frozen: as it was, or from `.workflow/<slug>/plan.toml`.
 pub(super) fn begin(context: &Context, slug: &Slug) -> Result<Session> {
-    let known = context.store.read(slug)?.filter(|state| state.frozen.is_some());
+    let known = context
+        .store
+        .read(slug)?
+        .filter(|state| state.frozen.is_some());
     if let Some(state) = known {
         if state.archived {
             return Err(usage(
@@ -117,12 +127,7 @@ pub(super) fn begin(context: &Context, slug: &Slug) -> Result<Session> {
     names_are_free(context, slug)?;
     context.git.ident()?;
     let mut plan = checked.plan;
-    let after = effective_after(&plan);
-    for packet in &mut plan.packets {
-        if let Some(after) = after.get(&packet.id) {
-            packet.after.clone_from(after);
-        }
-    }
+    order(&mut plan);
     let mut session = context.session(slug)?;
     let mut ignore = |_: Update<'_>| {};
     session.freeze(plan, checked.base, checked.target, &mut ignore)?;
@@ -151,8 +156,21 @@ fn names_are_free(context: &Context, slug: &Slug) -> Result<()> {
     if let Some(name) = taken.first() {
         return Err(usage(
             format!("the branch {} exists already", name.short()),
-            format!("git branch -m {} OTHER-NAME, or plan under another name than {slug}", name.short()),
+            format!(
+                "git branch -m {} OTHER-NAME, or plan under another name than {slug}",
+                name.short()
+            ),
         ));
     }
     Ok(())
+}
+
+/// Writes into the plan what each packet really waits for: `overlap = "serialize"` adds to what it says.
+pub(super) fn order(plan: &mut Plan) {
+    let after = effective_after(plan);
+    for packet in &mut plan.packets {
+        if let Some(after) = after.get(&packet.id) {
+            packet.after.clone_from(after);
+        }
+    }
 }

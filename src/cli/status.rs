@@ -9,9 +9,9 @@ use super::context::Context;
 use super::{drive, output};
 use crate::error::ExitCode;
 use crate::model::id::Slug;
+use crate::report::json;
 use crate::report::list::{self, Summary};
 use crate::report::view::StatusView;
-use crate::report::{human, json};
 
 /// What is going on, what waits for you, and the command that answers it
 #[derive(Debug, clap::Args)]
@@ -57,7 +57,11 @@ fn all(context: &Context, as_json: bool) -> Result<()> {
     if workflows.is_empty() {
         output::say("no workflow here yet: dynwf plan NAME --from plan.toml begins one");
     }
-    output::answer(&list::render(&workflows, Timestamp::now(), output::look(&io::stdout())))
+    output::answer(&list::render(
+        &workflows,
+        Timestamp::now(),
+        output::look(&io::stdout()),
+    ))
 }
 
 /// Shows the table again whenever it changes, while a dynwf holds the workflow.

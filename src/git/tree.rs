@@ -1,11 +1,13 @@
 //! Reading trees: all files of one, and the raw entries of one level.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use git2::{ObjectType, Odb};
 
 use super::object::{TreeEntry, oid};
 use super::repo::Git;
-use crate::model::id::TreeId;
+use crate::model::id::{CommitId, TreeId};
 use crate::model::path::RepoPath;
 
 /// The mode of a directory.
@@ -33,6 +35,35 @@ impl RawEntry<'_> {
 }
 
 impl Git {
+    /// Returns the contents of a file of a commit; none if there is no such file.
+    ///
+    /// # Errors
+    /// If the commit cannot be read.
+    pub fn file_at(&self, commit: &CommitId, path: &str) -> Result<Option<Vec<u8>>> {
+        if let Some(library) = self.library()? {
+            let found = library
+                .find_commit(oid(commit.as_str())?)
+                .and_then(|commit| commit.tree())
+                .and_then(|tree| tree.get_path(Path::new(path)))
+                .and_then(|entry| {
+                    library
+                        .find_blob(entry.id())
+                        .map(|blob| blob.content().to_vec())
+                });
+            match found {
+                Ok(content) => return Ok(Some(content)),
+                Err(error) if error.code() == git2::ErrorCode::NotFound => {}
+                Err(error) => {
+                    return Err(error).with_context(|| format!("reading {path} of {commit}"));
+                }
+            }
+        }
+        // Not there, or in a partial clone not here yet.
+        let name = format!("{commit}:{path}");
+        let output = self.command().args(["cat-file", "blob", &name]).run()?;
+        Ok(output.success().then_some(output.stdout))
+    }
+
     /// Lists all files of a tree, symbolic links and submodule entries included, in the order of their paths.
     pub fn files(&self, tree: &TreeId) -> Result<Vec<TreeEntry>> {
         if let Some(library) = self.library()? {

@@ -88,7 +88,7 @@ impl Teller {
         match &event.kind {
             EventKind::UnitStarted { unit } => {
                 self.units.insert(unit.id, unit.clone());
-                (unit.packet().cloned(), unit_started(unit), true)
+                (unit.packet().cloned(), unit_words(unit), true)
             }
             EventKind::UnitNoted { unit, session } => {
                 let packet = self.units.get(unit).and_then(Unit::packet).cloned();
@@ -309,7 +309,8 @@ fn conflict_words(conflict: &Conflict) -> String {
     format!("conflicted{with} in {}", paths.join(", "))
 }
 
-fn unit_started(unit: &Unit) -> String {
+/// Says what a unit does, in one line.
+pub fn unit_words(unit: &Unit) -> String {
     match &unit.kind {
         UnitKind::Setup { run, .. } => format!("unit {} sets up: {run}", unit.id),
         UnitKind::Work { turn: 1 } => {

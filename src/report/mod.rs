@@ -25,6 +25,7 @@ pub mod view;
 mod words;
 
 pub use next::{Next, NextKind};
+pub use result::packet_page;
 
 #[cfg(test)]
 mod sample;

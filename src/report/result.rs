@@ -2,6 +2,8 @@
 //!
 //! Called by `face`.
 
+use jiff::Timestamp;
+
 use super::next::seven;
 use super::page::{Page, code};
 use super::view::{CheckView, PacketView, StatusView};
@@ -15,6 +17,13 @@ use crate::review::notes::notes;
 
 /// How many changed paths a result lists.
 const LISTED: usize = 200;
+
+/// Returns the page about one packet's result, as it stands in `results/<id>.md`; empty for an unknown packet.
+pub fn packet_page(state: &RunState, id: &PacketId, now: Timestamp) -> String {
+    StatusView::new(state, now)
+        .packet(id)
+        .map_or_else(String::new, |view| packet_md(state, view))
+}
 
 /// Renders `results/<id>.md`.
 pub(super) fn packet_md(state: &RunState, view: &PacketView) -> String {
