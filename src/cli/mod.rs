@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::error::{self, ExitCode, Failure};
+use crate::error::{self, ExitCode};
 use context::Context;
 
 /// One large code change as many small supervised ones
@@ -122,9 +122,4 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Command::Packet(args) => packet::packet(&here()?, args),
         Command::Stop(args) => request::stop(&here()?, args),
     }
-}
-
-/// A usage error with a hint, as most verbs need one.
-fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    Failure::usage(message).hint(hint).into()
 }

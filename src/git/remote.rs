@@ -96,7 +96,10 @@ impl Git {
             (_, []) => remote,
         };
         let bytes = self
-            .quiet_ssh(self.remote_command().args(["ls-remote", "--quiet", "--", place]))?
+            .quiet_ssh(
+                self.remote_command()
+                    .args(["ls-remote", "--quiet", "--", place]),
+            )?
             .args(names.iter().map(RefName::as_str))
             .timeout(ASK_LIMIT)
             .ok()
@@ -198,8 +201,9 @@ impl Git {
 }
 
 fn no_answer(remote: &str, error: &anyhow::Error) -> Failure {
-    Failure::usage(format!("the remote `{remote}` does not answer: {error:#}"))
-        .hint(format!("git ls-remote {remote} shows whether git reaches it"))
+    Failure::usage(format!("the remote `{remote}` does not answer: {error:#}")).hint(format!(
+        "git ls-remote {remote} shows whether git reaches it"
+    ))
 }
 
 fn known(names: &[&str]) -> String {

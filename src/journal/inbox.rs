@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, bail};
 use jiff::Timestamp;
 
-use super::store::{make_folder, random_hex, sync_folder, write_new};
+use super::folder::{make_folder, random_hex, sync_folder, write_new};
 use crate::model::id::RequestId;
 use crate::model::request::Request;
 

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 
+use super::folder::{cannot_write, make_folder, sync_folder, write_new};
 use super::lock::{self, Guard};
-use super::store::{self, Store, cannot_write, make_folder, sync_folder};
+use super::store::{self, Store};
 use super::{reader, record};
 use crate::error::{ExitCode, Failure};
 use crate::model::event::{Event, EventKind};
@@ -131,7 +132,7 @@ fn cut(file: &File, folder: &Path, good: u64, torn: &[u8]) -> Result<Option<Path
     let mut number = 1;
     let kept = loop {
         let path = folder.join(format!("journal.torn-{number}"));
-        if store::write_new(&path, torn)? {
+        if write_new(&path, torn)? {
             break path;
         }
         number += 1;

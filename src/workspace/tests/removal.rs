@@ -9,8 +9,7 @@ use crate::model::id::{RefName, Slug};
 use crate::model::packet::Workspace;
 use crate::model::unit::WorkspaceName;
 use crate::workspace::{
-    Caps, Rescued, admin_name, empty_trash, free_bytes, is_intact, read_only_facts,
-    remove, rescue,
+    Caps, Rescued, admin_name, empty_trash, free_bytes, is_intact, read_only_facts, remove, rescue,
 };
 
 const RESCUE: &str = "refs/dynwf/rescue/demo/01-a/20260101T120000Z";
