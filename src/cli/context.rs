@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::usage;
 use crate::config::{Config, Sources};
+use crate::error::usage;
 use crate::git::Git;
 use crate::journal::Store;
 use crate::model::id::{CommitId, Slug};

@@ -4,8 +4,8 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use super::context::Context;
-use super::{confirm, output, request, usage};
-use crate::error::ExitCode;
+use super::{confirm, output, request};
+use crate::error::{ExitCode, usage};
 use crate::gate::who;
 use crate::model::gate::{Gate, GateStatus};
 use crate::model::id::{CommitId, GateId, Slug};

@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::error::{self, ExitCode, Failure};
+use crate::error::{self, ExitCode};
 use context::Context;
 
 /// One large code change as many small supervised ones
@@ -140,9 +140,4 @@ fn dispatch(
         Command::Recipe(args) => recipe::recipe(&here()?, args),
         Command::Demo(args) => demo::demo(directory, args),
     }
-}
-
-/// A usage error with a hint, as most verbs need one.
-fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    Failure::usage(message).hint(hint).into()
 }

@@ -4,9 +4,9 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use super::context::Context;
-use super::{output, request, usage};
+use super::{output, request};
 use crate::agent::prompt::{self, PromptParts};
-use crate::error::ExitCode;
+use crate::error::{ExitCode, usage};
 use crate::model::id::{PacketId, Slug};
 use crate::model::plan::Packet;
 use crate::model::request::RequestBody;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::context::Context;
-use super::{output, request, start, usage};
-use crate::error::ExitCode;
+use super::{output, request, start};
+use crate::error::{ExitCode, usage};
 use crate::model::id::Slug;
 use crate::model::plan::Plan;
 use crate::model::request::RequestBody;
@@ -79,21 +79,20 @@ fn face(context: &Context, slug: &Slug) -> Result<Face> {
 
 /// Where the plan comes from, and how to call it in messages.
 fn source(context: &Context, slug: &Slug, args: &PlanArgs) -> Result<(PathBuf, String)> {
-    match &args.from {
-        Some(file) => Ok((context.here.join(file), file.display().to_string())),
-        None => {
-            let file = context.plan_file(slug)?;
-            let shown = format!(".workflow/{slug}/plan.toml");
-            if file.exists() {
-                Ok((file, shown))
-            } else {
-                Err(usage(
-                    format!("there is no plan for {slug} yet"),
-                    format!(
-                        "dynwf plan {slug} --from FILE, or dynwf plan {slug} --task \"what is to be done\""
-                    ),
-                ))
-            }
+    if let Some(file) = &args.from {
+        Ok((context.here.join(file), file.display().to_string()))
+    } else {
+        let file = context.plan_file(slug)?;
+        let shown = format!(".workflow/{slug}/plan.toml");
+        if file.exists() {
+            Ok((file, shown))
+        } else {
+            Err(usage(
+                format!("there is no plan for {slug} yet"),
+                format!(
+                    "dynwf plan {slug} --from FILE, or dynwf plan {slug} --task \"what is to be done\""
+                ),
+            ))
         }
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::context::Context;
-use super::{output, usage};
-use crate::error::Failure;
+use super::output;
+use crate::error::{Failure, usage};
 use crate::model::id::{CommitId, RefName, Slug};
 use crate::model::path::RepoPath;
 use crate::model::plan::Plan;

@@ -10,6 +10,7 @@
 //!
 //! Called by `runner` (writes), `hook`, `report` and `cli` (read, leave requests).
 
+mod folder;
 mod inbox;
 mod lock;
 mod reader;

@@ -5,19 +5,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, MissedTickBehavior, interval};
 
 use super::end::{End, end};
-use super::executor::{Executor, Message};
+use super::executor::Executor;
 use super::facts::facts;
 use super::goal::Options;
 use super::jobs::{Job, jobs};
-use super::message::Input;
+use super::message::{Input, Message};
+use super::order::{Order, Update};
 use super::rules;
-use super::session::{Order, Session, Update};
+use super::session::Session;
 use crate::error::ExitCode;
 use crate::fault;
 use crate::journal::Found;
@@ -32,7 +33,27 @@ const TICK: Duration = Duration::from_millis(250);
 /// How many consequences one batch may have. More can only be two rules that undo each other.
 const MOST_CONSEQUENCES: usize = 20_000;
 
-pub(super) struct Dispatcher<'s> {
+impl Session {
+    /// Works towards the goal until nothing is left to do without a person, and says how that ended.
+    ///
+    /// # Errors
+    /// If the journal cannot be written, or the loop cannot be set up. What agents, checks and git refuse is
+    /// part of the state, not an error.
+    pub fn drive(&mut self, order: Order, observe: &mut dyn FnMut(Update<'_>)) -> Result<End> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .context("starting the loop")?;
+        let options = self.options(order.goal.clone());
+        let end = runtime.block_on(Dispatcher::new(self, options).run(order, observe));
+        // A job that was given up may still sit in a system call; it must not keep the process.
+        runtime.shutdown_background();
+        end
+    }
+}
+
+struct Dispatcher<'s> {
     session: &'s mut Session,
     options: Options,
     executor: Executor,
@@ -52,7 +73,7 @@ struct Batch {
 }
 
 impl<'s> Dispatcher<'s> {
-    pub(super) fn new(session: &'s mut Session, options: Options) -> Self {
+    fn new(session: &'s mut Session, options: Options) -> Self {
         let (sender, messages) = mpsc::unbounded_channel();
         let executor = Executor::new(session, sender);
         Self {
@@ -67,18 +88,14 @@ impl<'s> Dispatcher<'s> {
     }
 
     /// Runs until nothing is left to do without a person.
-    pub(super) async fn run(
-        mut self,
-        order: Order,
-        observe: &mut dyn FnMut(Update<'_>),
-    ) -> Result<End> {
+    async fn run(mut self, order: Order, observe: &mut dyn FnMut(Update<'_>)) -> Result<End> {
         let mut signals = signals()?;
         let mut clock = interval(TICK);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let started = EventKind::RunStarted {
             goal: order.goal.word().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            sandbox: self.executor.sandbox().to_owned(),
+            sandbox: Executor::sandbox().to_owned(),
         };
         self.session
             .record(vec![started], Timestamp::now(), observe)?;

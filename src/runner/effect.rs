@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow, bail};
 use jiff::Timestamp;
 
-use super::executor::Tools;
+use super::message::Tools;
 use crate::fault;
 use crate::gate;
 use crate::git::{Git, RefMove};

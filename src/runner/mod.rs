@@ -20,6 +20,7 @@ mod goal;
 mod jobs;
 mod limit;
 mod message;
+mod order;
 mod queue;
 mod requests;
 mod rules;
@@ -32,4 +33,5 @@ mod tests;
 
 pub use end::{End, standing};
 pub use goal::Goal;
-pub use session::{Order, Session, Update};
+pub use order::{Order, Update};
+pub use session::Session;

@@ -10,8 +10,7 @@ use anyhow::{Context as _, Result, anyhow};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, interval};
 
-use super::executor::{Message, Tools};
-use super::message::{Input, UnitEnd};
+use super::message::{Input, Message, Tools, UnitEnd};
 use crate::agent::env::unit_environment;
 use crate::agent::prompt::{self, PromptParts};
 use crate::agent::{self, Agent, Call, Reader};

@@ -3,8 +3,7 @@
 use anyhow::{Context as _, Result, anyhow};
 use jiff::Timestamp;
 
-use super::executor::Tools;
-use super::message::{CollectResult, Input, MergeResult};
+use super::message::{CollectResult, Input, MergeResult, Tools};
 use crate::fault;
 use crate::integrate::{self, Merged, PacketMerge};
 use crate::model::evidence::Evidence;

@@ -1,8 +1,14 @@
 //! The tests that drive dynwf from outside, as one binary.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene fails there"
+)]
+
 mod crash;
 mod job;
 mod kill;
+mod process;
 mod repo_rules;
 mod support;
 mod support_test;

@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::goal::Options;
-use super::ask;
+use super::question::ask;
 use super::start::{has_open_op, is_advanced};
 use crate::gate::{binding_for_merge, policy};
 use crate::model::event::{EventKind, GivenUp};
@@ -13,6 +12,7 @@ use crate::model::op::{Op, RefUpdate};
 use crate::model::plan::Kind;
 use crate::model::state::{PacketState, RunState, Stage};
 use crate::model::unit::WorkspaceName;
+use crate::runner::goal::Options;
 
 /// How many paths outside a scope a reason names.
 const NAMED_PATHS: usize = 5;
