@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::context::Context;
-use super::{drive, output, recipe, usage};
-use crate::error::{ExitCode, Failure};
+use super::{drive, output, recipe};
+use crate::error::{ExitCode, Failure, usage};
 use crate::model::id::{PacketId, Slug};
 use crate::model::state::RunState;
 use crate::runner::{Goal, Order};

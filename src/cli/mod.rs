@@ -11,6 +11,8 @@ mod context;
 mod demo;
 mod drive;
 mod gates;
+mod hooks;
+mod init;
 mod integrate;
 mod land;
 mod output;
@@ -29,7 +31,7 @@ mod verify;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
 use crate::error::{self, ExitCode};
@@ -90,6 +92,11 @@ enum Command {
     #[command(subcommand)]
     Recipe(recipe::RecipeCommand),
     Demo(demo::DemoArgs),
+    Init(init::InitArgs),
+    #[command(subcommand)]
+    Hooks(hooks::HooksCommand),
+    #[command(subcommand, hide = true)]
+    Hook(hooks::HookCommand),
 }
 
 /// Parses the arguments, runs the verb, prints an error if there is one, and returns the exit code.
@@ -138,6 +145,16 @@ fn dispatch(
         Command::Review(args) => review::review(&here()?, args),
         Command::Archive(args) => archive::archive(&here()?, args),
         Command::Recipe(args) => recipe::recipe(&here()?, args),
-        Command::Demo(args) => demo::demo(directory, args),
+        Command::Demo(args) => demo::demo(directory, args, perform),
+        Command::Init(args) => init::init(&here()?, args),
+        Command::Hooks(args) => hooks::hooks(&here()?, args),
+        Command::Hook(args) => Ok(hooks::hook(args)),
     }
+}
+
+/// Runs a verb as if it had been typed in the repository in this folder, which stands alone.
+fn perform(words: &[&str], repository: &Path) -> Result<ExitCode> {
+    let words = std::iter::once("dynwf").chain(words.iter().copied());
+    let cli = Cli::try_parse_from(words).context("understanding a verb")?;
+    dispatch(&cli.command, None, &|| Context::open_alone(repository))
 }

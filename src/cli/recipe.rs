@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use super::context::Context;
-use super::{output, usage};
-use crate::error::ExitCode;
+use super::output;
+use crate::error::{ExitCode, usage};
 use crate::model::id::{PacketId, Slug};
 use crate::model::state::RunState;
 use crate::plan::recipe::{self, FOLDER, Outcome, Recipe};

@@ -6,9 +6,9 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::context::Context;
-use super::{gates, output, packet, usage};
+use super::{gates, output, packet};
 use crate::config::ReviewStyle;
-use crate::error::ExitCode;
+use crate::error::{ExitCode, usage};
 use crate::model::id::{GateId, PacketId, Slug, TreeId};
 use crate::model::packet::Collected;
 use crate::model::path::printable;
@@ -33,6 +33,7 @@ Examples:
   dynwf review refactor --landing                      what landing would change, all packets together
   dynwf review refactor 03-cli --accept                the same as: dynwf approve refactor merge:03-cli
   dynwf review refactor 03-cli --comment \"keep the old name as an alias\"")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct ReviewArgs {
     /// The workflow
     slug: Slug,
@@ -445,10 +446,10 @@ fn stat(difference: &Diff) -> String {
         .map(|(name, _)| name.chars().count())
         .max()
         .unwrap_or(0);
-    let mut text: String = rows
-        .iter()
-        .map(|(name, lines)| format!(" {name:width$}  {lines}\n"))
-        .collect();
+    let mut text = String::new();
+    for (name, lines) in &rows {
+        text.push_str(&format!(" {name:width$}  {lines}\n"));
+    }
     let files = u32::try_from(rows.len()).unwrap_or(u32::MAX);
     text.push_str(&format!(
         " {}\n",
