@@ -139,6 +139,15 @@ pub enum EventKind {
         /// What its worker is told.
         feedback: String,
     },
+    /// The service behind a packet's agent wants a pause: the turn is made again, and no agent starts before.
+    PacketPostponed {
+        /// The packet.
+        packet: PacketId,
+        /// Until when.
+        until: Timestamp,
+        /// The client's words.
+        why: String,
+    },
     /// A packet may be merged.
     PacketAccepted {
         /// The packet.
@@ -331,6 +340,7 @@ impl EventKind {
             | Self::PacketFinished { packet }
             | Self::PacketFailed { packet, .. }
             | Self::PacketTurned { packet, .. }
+            | Self::PacketPostponed { packet, .. }
             | Self::PacketAccepted { packet, .. }
             | Self::PacketMerged { packet, .. }
             | Self::PacketConflicted { packet, .. }
@@ -361,6 +371,7 @@ impl EventKind {
             Self::PacketFinished { .. } => "PacketFinished",
             Self::PacketFailed { .. } => "PacketFailed",
             Self::PacketTurned { .. } => "PacketTurned",
+            Self::PacketPostponed { .. } => "PacketPostponed",
             Self::PacketAccepted { .. } => "PacketAccepted",
             Self::PacketMerged { .. } => "PacketMerged",
             Self::PacketConflicted { .. } => "PacketConflicted",

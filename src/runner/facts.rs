@@ -3,16 +3,21 @@
 //! A fact is recorded only if the state can still take it: an answer to a question that was withdrawn, or a
 //! result for a packet that was given up meanwhile, is dropped here and nowhere else.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::goal::Options;
 use super::message::{CollectResult, Input, MergeResult, UnitEnd};
 use super::requests;
+use crate::agent::RateLimit;
 use crate::model::event::EventKind;
 use crate::model::evidence::Evidence;
 use crate::model::id::PacketId;
 use crate::model::state::{PacketState, RunState, Stage};
 use crate::model::unit::{Unit, UnitKind, UnitOutcome};
+
+/// The first pause where a service does not say how long it should be, in milliseconds; each further one is
+/// twice as long, up to sixteen minutes.
+const FIRST_PAUSE: i64 = 30_000;
 
 /// Returns what the input says.
 pub(super) fn facts(
@@ -76,7 +81,12 @@ fn unit_ended(state: &RunState, end: UnitEnd, now: Timestamp) -> Vec<EventKind> 
         complaint: end.complaint,
     }];
     match &unit.kind {
-        UnitKind::Work { .. } => facts.extend(work_interrupted(unit, packet, &end.outcome)),
+        UnitKind::Work { .. } => {
+            let postponed = end
+                .rate_limited
+                .and_then(|limit| postponed(state, unit, packet, limit, now));
+            facts.extend(postponed.or_else(|| work_interrupted(unit, packet, &end.outcome)));
+        }
         UnitKind::Setup { run, .. } => facts.extend(setup_failed(unit, run, &end.outcome)),
         UnitKind::Check { check, run, tree } => {
             if !end.outcome.is_interruption() {
@@ -96,6 +106,32 @@ fn unit_ended(state: &RunState, end: UnitEnd, now: Timestamp) -> Vec<EventKind> 
         }
     }
     facts
+}
+
+/// A service without quota says nothing about the work: the same turn is made again, later and later.
+fn postponed(
+    state: &RunState,
+    unit: &Unit,
+    packet: Option<&PacketState>,
+    limit: RateLimit,
+    now: Timestamp,
+) -> Option<EventKind> {
+    let id = unit
+        .packet()
+        .filter(|_| packet.is_some_and(|packet| packet.stage == Stage::Working))?;
+    let wait = limit
+        .after_ms
+        .and_then(|millis| i64::try_from(millis).ok())
+        .unwrap_or_else(|| FIRST_PAUSE << state.pauses.min(5));
+    let until = limit
+        .until
+        .and_then(|second| Timestamp::from_second(i64::try_from(second).ok()?).ok())
+        .or_else(|| now.checked_add(SignedDuration::from_millis(wait)).ok())?;
+    Some(EventKind::PacketPostponed {
+        packet: id.clone(),
+        until,
+        why: limit.message,
+    })
 }
 
 /// An attempt that was cut short says nothing about the work: it is made again from the base, in a fresh

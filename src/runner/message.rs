@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::jobs::Job;
+use crate::agent::RateLimit;
 use crate::config::Config;
 use crate::git::Git;
 use crate::journal::Store;
@@ -120,8 +121,10 @@ pub(super) struct UnitEnd {
     pub(super) output: String,
     /// What its agent used.
     pub(super) usage: Option<Usage>,
-    /// What went wrong although its process ended well.
+    /// What went wrong, in its agent's words.
     pub(super) complaint: Option<String>,
+    /// Its service wants a pause; nothing is wrong with the work.
+    pub(super) rate_limited: Option<RateLimit>,
 }
 
 /// What a worker left.

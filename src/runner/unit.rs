@@ -4,7 +4,7 @@
 //! only where there is nothing it is launched. So the first run and every resume take the same road.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 use tokio::sync::{mpsc, watch};
@@ -19,10 +19,10 @@ use crate::fault;
 use crate::model::evidence::Evidence;
 use crate::model::id::UnitId;
 use crate::model::packet::Workspace;
-use crate::model::plan::Packet;
+use crate::model::plan::{COMMAND_AGENT, Packet};
 use crate::model::state::RunState;
-use crate::model::unit::{Unit, UnitKind, UnitOutcome, WorkspaceName};
-use crate::process::{self, Follow, Look, Stop, Task, UnitDir};
+use crate::model::unit::{Unit, UnitKind, UnitOutcome, Usage, WorkspaceName};
+use crate::process::{self, Ended, Follow, Look, Stop, Task, UnitDir};
 
 /// How often a unit's output is looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -51,6 +51,7 @@ pub(super) async fn attend(
             output: String::new(),
             usage: None,
             complaint: None,
+            rate_limited: None,
         },
     };
     Some(Input::UnitEnded(end))
@@ -77,6 +78,7 @@ async fn see_through(
                 output: String::new(),
                 usage: None,
                 complaint: None,
+                rate_limited: None,
             });
         }
         folder.create()?;
@@ -86,8 +88,7 @@ async fn see_through(
             .with_context(|| format!("launching unit {} in {}", unit.id, task.cwd))?;
         fault::point("unit:launched");
     }
-    let reader = agent.as_ref().map(|(agent, _)| agent.reader());
-    let mut watched = Watched::new(unit.id, &folder, reader, workspace_of(state, unit)?);
+    let mut watched = Watched::new(unit.id, &folder, agent.as_ref(), workspace_of(state, unit)?);
     let waiting = process::attend(folder, stop);
     tokio::pin!(waiting);
     let mut clock = interval(LOOK);
@@ -98,15 +99,11 @@ async fn see_through(
         }
     };
     fault::point("unit:ended");
-    let (usage, complaint) = watched.finish(messages, &ended.outcome)?;
-    Ok(UnitEnd {
-        unit: unit.id,
-        outcome: ended.outcome,
-        millis: ended.millis,
-        output: ended.output_digest,
-        usage,
-        complaint,
-    })
+    let used = unit
+        .packet()
+        .and_then(|id| state.packets.get(id))
+        .map(|packet| packet.session_used.clone());
+    watched.finish(messages, ended, &used.unwrap_or_default())
 }
 
 /// Reads what a unit prints while it runs.
@@ -114,20 +111,20 @@ struct Watched {
     unit: UnitId,
     follow: Follow,
     reader: Option<Box<dyn Reader>>,
+    /// A command's exit code says all; a client's words say more than its exit code.
+    is_command: bool,
     workspace: String,
+    stderr: PathBuf,
 }
 
 impl Watched {
-    fn new(
-        unit: UnitId,
-        folder: &UnitDir,
-        reader: Option<Box<dyn Reader>>,
-        workspace: &Workspace,
-    ) -> Self {
+    fn new(unit: UnitId, folder: &UnitDir, agent: Option<&Worker>, workspace: &Workspace) -> Self {
         Self {
             unit,
             follow: Follow::new(folder.stdout()),
-            reader,
+            stderr: folder.stderr(),
+            reader: agent.map(|(agent, _)| agent.reader()),
+            is_command: agent.is_some_and(|(agent, _)| agent.name() == COMMAND_AGENT),
             workspace: workspace.path.clone(),
         }
     }
@@ -164,22 +161,42 @@ impl Watched {
         said
     }
 
+    /// Reads the rest, and lets the agent's reader judge it. `used` is what earlier turns of the same
+    /// conversation used.
     fn finish(
         mut self,
         messages: &mpsc::UnboundedSender<Message>,
-        outcome: &UnitOutcome,
-    ) -> Result<(Option<crate::model::unit::Usage>, Option<String>)> {
+        ended: Ended,
+        used: &Usage,
+    ) -> Result<UnitEnd> {
         self.look(messages)?;
         while let Some(line) = self.follow.last_line()? {
             self.take(&line, messages);
         }
-        let Some(reader) = self.reader else {
-            return Ok((None, None));
+        let mut end = UnitEnd {
+            unit: self.unit,
+            outcome: ended.outcome,
+            millis: ended.millis,
+            output: ended.output_digest,
+            usage: None,
+            complaint: None,
+            rate_limited: None,
         };
-        let verdict = reader.finish(outcome);
-        let complaint = (!verdict.ok && outcome.is_success())
-            .then(|| verdict.why.unwrap_or_else(|| "its agent failed".to_owned()));
-        Ok((Some(verdict.usage), complaint))
+        let Some(reader) = self.reader else {
+            return Ok(end);
+        };
+        let verdict = reader
+            .finish(&end.outcome)
+            .explained(&process::tail(&self.stderr, FEEDBACK)?);
+        end.usage = Some(verdict.used_since(used));
+        if verdict.ok {
+            // It said that it is through, and only its process did not end in time.
+            end.outcome = UnitOutcome::Exited(0);
+        } else if !self.is_command {
+            end.complaint = verdict.why;
+        }
+        end.rate_limited = verdict.rate_limited;
+        Ok(end)
     }
 }
 
