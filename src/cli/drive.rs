@@ -142,7 +142,8 @@ pub(super) fn drive(
     let end = session.drive(order, &mut |update| watchers.observe(&update));
     let live = watchers.end(session.state());
     let end = end?;
-    if !quiet && !(live && io::stdout().is_terminal()) {
+    let on_screen = live && io::stdout().is_terminal();
+    if !quiet && !on_screen {
         show(session.state())?;
     }
     for line in &end.why {

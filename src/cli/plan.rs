@@ -155,8 +155,13 @@ fn begin(context: &Context, slug: &Slug, task: &str) -> Result<()> {
         "goal": task,
         "packet": [{"id": "01-first", "objective": task, "scope": ["**"], "agent": "parent"}],
     }))?;
+    write(context, slug, toml_text(&plan))
+}
+
+/// Writes `.workflow/<slug>/plan.toml`, for a person to edit.
+pub(super) fn write(context: &Context, slug: &Slug, text: String) -> Result<()> {
     face(context, slug)?.write_plan(&PlanTexts {
-        plan_toml: Some(toml_text(&plan)),
+        plan_toml: Some(text),
         ..PlanTexts::default()
     })?;
     Ok(())

@@ -261,7 +261,10 @@ fn the_way_to_the_end_is_named_step_by_step() {
     story.gate("land", GateKind::Land, vec![land], "asked by the plan");
     assert_eq!(
         next(&story),
-        ["dynwf review refactor", "dynwf approve refactor land"]
+        [
+            "dynwf review refactor --landing",
+            "dynwf approve refactor land"
+        ]
     );
     let text = table(&story, None, true);
     assert!(
