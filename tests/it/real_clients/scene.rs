@@ -227,12 +227,55 @@ impl Scene {
             .repo
             .common_dir()
             .join(format!("dynwf/w/{SLUG}/journal.jsonl"));
-        let text = fs::read_to_string(journal).expect("the journal is there");
-        text.lines()
+        // A run may be writing its first or its last line.
+        let text = fs::read_to_string(journal).unwrap_or_default();
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole
+            .lines()
             .map(|line| serde_json::from_str(line).expect("a record is JSON"))
             .filter(|record: &Value| record["kind"] == kind)
             .map(|record| record["e"].clone())
             .collect()
+    }
+
+    /// What each turn of a packet is said to have used.
+    pub(super) fn used(&self, id: &str) -> Vec<Value> {
+        let started = self.facts("UnitStarted");
+        let turns: Vec<Value> = started
+            .into_iter()
+            .map(|fact| fact["unit"].clone())
+            .filter(|unit| unit["workspace"] == id && unit["kind"]["work"].is_object())
+            .map(|unit| unit["id"].clone())
+            .collect();
+        let ended = self.facts("UnitEnded");
+        let of_turn = |fact: &&Value| turns.contains(&fact["unit"]);
+        ended
+            .iter()
+            .filter(of_turn)
+            .map(|fact| fact["usage"].clone())
+            .collect()
+    }
+
+    /// Why a packet failed.
+    #[track_caller]
+    pub(super) fn why(&self, id: &str) -> String {
+        let failed = self.facts("PacketFailed");
+        let why = failed.iter().find(|fact| fact["packet"] == id);
+        let why = why.and_then(|fact| fact["why"].as_str());
+        why.unwrap_or_else(|| panic!("{id} did not fail"))
+            .to_owned()
+    }
+
+    /// Waits until the model was asked for this step of every script.
+    #[track_caller]
+    pub(super) fn wait_for_step(&self, running: &mut Running, step: usize) {
+        running.wait_until(&format!("every client asks for step {step}"), || {
+            let is_there = |packet: &Packet| {
+                let asked = self.server.asked(&packet.id);
+                asked.iter().any(|asked| asked.step == step)
+            };
+            self.packets.iter().all(is_there)
+        });
     }
 
     /// What the units said, for a person who looks at a failed test.
@@ -280,7 +323,7 @@ fn configure(client: &Client, repo: &TestRepo, server: &ModelServer) -> String {
     let folder = repo.place().join(format!("{}-home", client.name));
     fs::create_dir(&folder).expect("the client's folder can be made");
     let (model, args, env) = match client.name {
-        "codex" => codex(server),
+        "codex" => codex(server, repo),
         "claude" => claude(server),
         _ => pi(server, &folder),
     };
@@ -301,17 +344,23 @@ fn configure(client: &Client, repo: &TestRepo, server: &ModelServer) -> String {
 
 type Settings = (&'static str, Vec<String>, Vec<(&'static str, String)>);
 
-fn codex(server: &ModelServer) -> Settings {
+fn codex(server: &ModelServer, repo: &TestRepo) -> Settings {
     let provider = format!(
         "model_providers.scripted={{name=\"scripted\",base_url=\"{}/v1\",wire_api=\"responses\",\
          env_key=\"SCRIPTED_KEY\",request_max_retries=2,stream_max_retries=2}}",
         server.url()
     );
+    let temporary = repo.place().join("temporary");
+    fs::create_dir(&temporary).expect("the folder can be made");
     let args = ["-c", &provider, "-c", "model_provider=\"scripted\""];
     (
         "gpt-5.5",
         args.map(str::to_owned).to_vec(),
-        vec![("SCRIPTED_KEY", KEY.to_owned())],
+        vec![
+            ("SCRIPTED_KEY", KEY.to_owned()),
+            // Its own sandbox needs a helper, which it does not put below the folder for temporary files.
+            ("TMPDIR", temporary.display().to_string()),
+        ],
     )
 }
 

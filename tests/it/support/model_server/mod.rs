@@ -12,7 +12,7 @@ mod http;
 mod script;
 mod wire;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use conversation::Conversation;
 use http::Request;
-use script::{Action, Tokens};
+use script::{Action, Lasts, Tokens};
 pub(crate) use script::{Fault, Step};
 pub(crate) use wire::Wire;
 
@@ -55,8 +55,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     asked: Vec<Asked>,
-    /// How often each fault has happened, by wire, script, step and its place there.
-    happened: HashMap<(Wire, String, usize, usize), u32>,
+    /// The faults that have happened, by wire, script, step and place there.
+    happened: HashSet<(Wire, String, usize, usize)>,
     /// Held answers may go out.
     open: bool,
     stopping: bool,
@@ -107,7 +107,7 @@ impl ModelServer {
         state.asked.iter().filter(of_script).cloned().collect()
     }
 
-    /// Lets every held answer out, those to come too.
+    /// Lets every held answer out, those to come too, and ends what goes wrong until then.
     pub(crate) fn open(&self) {
         self.shared.lock().open = true;
         self.shared.changed.notify_all();
@@ -185,9 +185,11 @@ impl Shared {
 
     fn happens(&self, fault: &Fault, key: (Wire, String, usize, usize)) -> bool {
         let mut state = self.lock();
-        let count = state.happened.entry(key).or_default();
-        *count += 1;
-        *count <= fault.times
+        match fault.lasts {
+            Lasts::Once => state.happened.insert(key),
+            Lasts::UntilOpen => !state.open,
+            Lasts::Always => true,
+        }
     }
 
     fn fail(

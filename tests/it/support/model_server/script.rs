@@ -99,7 +99,15 @@ pub(crate) struct Fault {
     pub(super) status: Option<u16>,
     pub(super) message: String,
     pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) times: u32,
+    pub(super) lasts: Lasts,
+}
+
+/// How long something goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Lasts {
+    Once,
+    UntilOpen,
+    Always,
 }
 
 impl Fault {
@@ -109,7 +117,7 @@ impl Fault {
             status: Some(status),
             message: message.to_owned(),
             headers: Vec::new(),
-            times: u32::MAX,
+            lasts: Lasts::Always,
         }
     }
 
@@ -124,7 +132,14 @@ impl Fault {
     /// The same, once only.
     #[must_use]
     pub(crate) fn once(mut self) -> Self {
-        self.times = 1;
+        self.lasts = Lasts::Once;
+        self
+    }
+
+    /// The same, until the server is opened.
+    #[must_use]
+    pub(crate) fn until_open(mut self) -> Self {
+        self.lasts = Lasts::UntilOpen;
         self
     }
 
