@@ -9,6 +9,7 @@ mod crash;
 mod job;
 mod kill;
 mod process;
+mod real_clients;
 mod repo_rules;
 mod support;
 mod support_test;
