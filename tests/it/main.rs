@@ -5,6 +5,7 @@
     reason = "a test that cannot set its scene fails there"
 )]
 
+mod cli;
 mod crash;
 mod job;
 mod kill;
