@@ -39,7 +39,8 @@ pub(super) struct ProbeArgs {
     #[arg(long)]
     stdin: bool,
 
-    /// Answer with JSON: {tree, conflicts: [{path, kind}], road}, on one line
+    /// Answer with JSON: {tree, conflicts: [{path, kind}], road}, on one line; with `reason` if the program had to
+    /// merge, and `directories` for a directory that was moved in two ways
     #[arg(long)]
     json: bool,
 }
@@ -130,7 +131,11 @@ impl Prober<'_> {
 
     fn show(&self, merged: &TreeMerge) -> Result<()> {
         output::answer(&if self.json {
-            as_json(merged).to_string()
+            let mut answer = as_json(merged);
+            if let Some(reason) = self.batch.reason() {
+                answer["reason"] = reason.into();
+            }
+            answer.to_string()
         } else {
             as_text(merged)
         })
@@ -147,12 +152,17 @@ fn code(merged: &TreeMerge) -> ExitCode {
 fn as_json(merged: &TreeMerge) -> Value {
     match merged {
         TreeMerge::Clean { tree, road } => json!({"tree": tree, "conflicts": [], "road": road}),
-        TreeMerge::Conflicted { files } => {
+        TreeMerge::Conflicted { files, unmerged } => {
             let files: Vec<_> = files
                 .iter()
                 .map(|file| json!({"path": file.path, "kind": file.kind}))
                 .collect();
-            json!({"tree": null, "conflicts": files, "road": "git"})
+            // `conflicts` holds what git lists as unmerged and nothing else.
+            if *unmerged {
+                json!({"tree": null, "conflicts": files, "road": "git"})
+            } else {
+                json!({"tree": null, "conflicts": [], "directories": files, "road": "git"})
+            }
         }
     }
 }
@@ -161,7 +171,7 @@ fn as_json(merged: &TreeMerge) -> Value {
 fn as_text(merged: &TreeMerge) -> String {
     match merged {
         TreeMerge::Clean { tree, road } => format!("{tree} {road}"),
-        TreeMerge::Conflicted { files } => {
+        TreeMerge::Conflicted { files, .. } => {
             let paths: Vec<_> = files
                 .iter()
                 .map(|file| format!("\n  {}  {}", file.path, file.kind))

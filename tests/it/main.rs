@@ -8,6 +8,7 @@
 mod crash;
 mod job;
 mod kill;
+mod merge_equal;
 mod process;
 mod repo_rules;
 mod support;

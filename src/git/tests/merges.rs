@@ -13,7 +13,7 @@ fn side(sample: &Sample, base: &CommitId, branch: &str, change: impl Fn()) -> Co
 fn kinds(merge: TreeMerge) -> Vec<(String, String)> {
     match merge {
         TreeMerge::Clean { tree, .. } => panic!("merged to {tree}"),
-        TreeMerge::Conflicted { files } => files
+        TreeMerge::Conflicted { files, .. } => files
             .into_iter()
             .map(|file| (file.path.to_string(), file.kind))
             .collect(),
