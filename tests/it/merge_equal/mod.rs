@@ -60,7 +60,10 @@ fn merges_of_real_histories_end_as_git_ends_them() {
 }
 
 /// Says what came out, and fails on any difference.
-#[expect(clippy::print_stdout, reason = "the figures are what the test is run for")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the figures are what the test is run for"
+)]
 fn report(what: &str, count: &Count) {
     println!(
         "{what}: {} merges, {} in our process, {} by git ({} conflicts), {} different",
