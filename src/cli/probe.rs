@@ -108,7 +108,8 @@ impl Prober<'_> {
         };
         let (ours, theirs) = (self.commit(ours)?, self.commit(theirs)?);
         let base = base.map(|base| self.commit(base)).transpose()?;
-        if base.is_none() && self.git.merge_base(&ours, &theirs)?.is_none() {
+        let merged = self.batch.probe(base.as_ref(), &ours, &theirs);
+        if merged.is_err() && base.is_none() && self.git.merge_base(&ours, &theirs)?.is_none() {
             return Err(usage(
                 format!(
                     "{} and {} have no common ancestor",
@@ -118,7 +119,7 @@ impl Prober<'_> {
                 "name one with --base",
             ));
         }
-        self.batch.probe(base.as_ref(), &ours, &theirs)
+        merged
     }
 
     fn commit(&self, rev: &str) -> Result<CommitId> {

@@ -89,7 +89,11 @@ impl Git {
                 })
                 .with_context(|| format!("preparing {}", scratch.display()))?;
         }
-        let run = Run { git: self, scratch };
+        let run = Run {
+            git: self,
+            scratch,
+            attributes: ours,
+        };
         match base {
             Some(base) if self.version()? < GIVEN_BASE => {
                 let ours = run.stand_in(base, ours)?;
@@ -127,6 +131,8 @@ impl Git {
 struct Run<'a> {
     git: &'a Git,
     scratch: Option<&'a Path>,
+    /// Where attributes are taken from.
+    attributes: &'a CommitId,
 }
 
 impl Run<'_> {
@@ -164,11 +170,11 @@ impl Run<'_> {
         // In a checkout git would read the attributes that lie there, committed or not.
         let empty;
         let command = if self.git.version()? >= ATTRIBUTES_FROM_TREE {
-            let tree = self.git.tree_of(ours)?;
+            let tree = self.git.tree_of(self.attributes)?;
             self.git.command().env("GIT_ATTR_SOURCE", tree.as_str())
         } else {
             empty = tempfile::tempdir().context("making a temporary directory")?;
-            self.git.lay_out_attributes(ours, empty.path())?;
+            self.git.lay_out_attributes(self.attributes, empty.path())?;
             Cmd::on(self.git.common_dir(), Some(empty.path()), empty.path())
         };
         let command = self

@@ -9,6 +9,7 @@ mod crash;
 mod job;
 mod kill;
 mod merge_equal;
+mod probe;
 mod process;
 mod repo_rules;
 mod support;
