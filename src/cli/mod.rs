@@ -5,10 +5,14 @@
 //! gets everything that narrates; no verb asks a question unless a person sits at a terminal; `--json` where
 //! something is read. Called by `main`.
 
+mod archive;
 mod confirm;
 mod context;
+mod demo;
 mod drive;
 mod gates;
+mod hooks;
+mod init;
 mod integrate;
 mod land;
 mod output;
@@ -16,7 +20,9 @@ mod packet;
 mod plan;
 mod probe;
 mod push;
+mod recipe;
 mod request;
+mod review;
 mod run;
 mod split;
 mod start;
@@ -24,9 +30,9 @@ mod status;
 mod verify;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
 use crate::error::{self, ExitCode};
@@ -78,11 +84,21 @@ enum Command {
     Approve(gates::ApproveArgs),
     Reject(gates::RejectArgs),
     Revoke(gates::RevokeArgs),
+    Review(review::ReviewArgs),
     Land(land::LandArgs),
     Push(push::PushArgs),
     #[command(subcommand)]
     Packet(packet::PacketCommand),
     Stop(request::StopArgs),
+    Archive(archive::ArchiveArgs),
+    #[command(subcommand)]
+    Recipe(recipe::RecipeCommand),
+    Demo(demo::DemoArgs),
+    Init(init::InitArgs),
+    #[command(subcommand)]
+    Hooks(hooks::HooksCommand),
+    #[command(subcommand, hide = true)]
+    Hook(hooks::HookCommand),
 }
 
 /// Parses the arguments, runs the verb, prints an error if there is one, and returns the exit code.
@@ -96,7 +112,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     output::set_colour(cli.color);
-    match dispatch(&cli) {
+    let directory = cli.directory.as_deref();
+    match dispatch(&cli.command, directory, &|| Context::open(directory)) {
         Ok(code) => code.number(),
         Err(error) if output::is_closed_pipe(&error) => 0,
         Err(error) => {
@@ -106,9 +123,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-fn dispatch(cli: &Cli) -> Result<ExitCode> {
-    let here = || Context::open(cli.directory.as_deref());
-    match &cli.command {
+/// Runs a verb on the repository that `here` finds; `directory` is what `-C` said.
+fn dispatch(
+    command: &Command,
+    directory: Option<&Path>,
+    here: &dyn Fn() -> Result<Context>,
+) -> Result<ExitCode> {
+    match command {
         Command::Plan(args) => plan::plan(here, args),
         Command::Split(args) => split::split(&here()?, args),
         Command::Run(args) => run::run(&here()?, args),
@@ -124,5 +145,19 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Command::Push(args) => push::push(&here()?, args),
         Command::Packet(args) => packet::packet(&here()?, args),
         Command::Stop(args) => request::stop(&here()?, args),
+        Command::Review(args) => review::review(&here()?, args),
+        Command::Archive(args) => archive::archive(&here()?, args),
+        Command::Recipe(args) => recipe::recipe(&here()?, args),
+        Command::Demo(args) => demo::demo(directory, args, perform),
+        Command::Init(args) => init::init(&here()?, args),
+        Command::Hooks(args) => hooks::hooks(&here()?, args),
+        Command::Hook(args) => Ok(hooks::hook(args)),
     }
+}
+
+/// Runs a verb as if it had been typed in the repository in this folder, which stands alone.
+fn perform(words: &[&str], repository: &Path) -> Result<ExitCode> {
+    let words = std::iter::once("dynwf").chain(words.iter().copied());
+    let cli = Cli::try_parse_from(words).context("understanding a verb")?;
+    dispatch(&cli.command, None, &|| Context::open_alone(repository))
 }

@@ -1,7 +1,7 @@
 //! The one writer of a journal.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -12,6 +12,7 @@ use super::lock::{self, Guard};
 use super::store::{self, Store};
 use super::{reader, record};
 use crate::error::{ExitCode, Failure};
+use crate::fault;
 use crate::model::event::{Event, EventKind};
 use crate::model::id::Slug;
 use crate::model::state::RunState;
@@ -99,16 +100,20 @@ impl Journal {
                 .with_context(|| format!("putting the fact {} into words", event.kind.name()))?;
             events.push(event);
         }
-        if let Err(error) = self
-            .file
-            .write_all(&lines)
-            .and_then(|()| self.file.sync_data())
+        for event in &events {
+            fault::point(&format!("append:{}:before", event.kind.name()));
+        }
+        if let Err(error) =
+            fault::write_all("journal", &mut self.file, &lines).and_then(|()| self.file.sync_data())
         {
             self.broken = Some(error.to_string());
             return Err(not_recorded(&error, &self.path));
         }
         self.seq += events.len() as u64;
         self.head = head;
+        for event in &events {
+            fault::point(&format!("append:{}:after", event.kind.name()));
+        }
         Ok(events)
     }
 

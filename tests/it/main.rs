@@ -11,6 +11,7 @@ mod kill;
 mod merge_equal;
 mod probe;
 mod process;
+mod real_clients;
 mod repo_rules;
 mod support;
 mod support_test;

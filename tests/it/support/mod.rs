@@ -4,13 +4,15 @@
 
 mod dynwf;
 mod fingerprint;
+mod model_server;
 mod output;
 mod place;
 mod shapes;
 mod test_repo;
 
-pub(crate) use dynwf::{Dynwf, wait_until_gone};
+pub(crate) use dynwf::{Dynwf, Running, wait_until_gone};
 pub(crate) use fingerprint::Fingerprint;
+pub(crate) use model_server::{Fault, ModelServer, Step};
 pub(crate) use output::CommandOutput;
 pub(crate) use place::Place;
 pub(crate) use test_repo::TestRepo;
