@@ -8,6 +8,8 @@
 mod crash;
 mod job;
 mod kill;
+mod merge_equal;
+mod probe;
 mod process;
 mod real_clients;
 mod repo_rules;
