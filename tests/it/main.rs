@@ -8,6 +8,7 @@
 mod crash;
 mod job;
 mod kill;
+mod model_server_test;
 mod process;
 mod real_clients;
 mod repo_rules;

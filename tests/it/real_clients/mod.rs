@@ -4,6 +4,21 @@
 //! the last one likes by `DYNWF_NODE_BIN`); `.ci/run` installs them. A test works with those that are there, a packet
 //! each, all in one workflow.
 
+/// The clients that are there; says which are not, and returns from the test if none is.
+macro_rules! clients {
+    () => {{
+        let (there, absent) = $crate::real_clients::scene::clients();
+        for variable in absent {
+            println!("skipped for one client: {variable} names no program");
+        }
+        if there.is_empty() {
+            $crate::support::skip!("no client is installed");
+        }
+        there
+    }};
+}
+
+mod answers;
 mod scene;
 
 use std::collections::BTreeSet;
@@ -11,20 +26,9 @@ use std::collections::BTreeSet;
 use rustix::process::Signal;
 use serde_json::json;
 
-use scene::{Client, KEY, Scene, Setting, clients};
+use scene::{KEY, Packet, Scene, Setting};
 
-use crate::support::{Fault, Step, skip};
-
-/// The clients that are there; returns from the test if there are none.
-macro_rules! clients {
-    () => {{
-        let clients: Vec<Client> = clients();
-        if clients.is_empty() {
-            skip!("no client is installed");
-        }
-        clients
-    }};
-}
+use crate::support::{Fault, Step};
 
 /// The exit code of a run whose packets are all merged: the gate for landing waits.
 const WAITS: i32 = 3;
@@ -203,6 +207,28 @@ fn a_client_that_hangs_ends_with_the_run_and_is_started_anew() {
         // The second attempt began from the base.
         assert_eq!(scene.integrated(&packet.file("new.txt")), "new");
     }
+}
+
+#[test]
+fn a_tool_that_hangs_ends_with_its_client() {
+    let clients = clients!();
+    let scene = Scene::new(&Setting::of(&clients), |packet| {
+        let mark = packet.file("begun");
+        vec![Step::run(format!("touch {mark}; tail -f /dev/null"))]
+    });
+    let mut running = scene.start();
+    running.wait_until("every tool has begun", || {
+        let begun = |packet: &Packet| {
+            scene
+                .workspace(&packet.id)
+                .join(packet.file("begun"))
+                .exists()
+        };
+        scene.packets.iter().all(begun)
+    });
+    running.signal(Signal::INT);
+    // Clients start their tools in sessions of their own; none of those is left.
+    scene.ends(running, 130);
 }
 
 #[test]

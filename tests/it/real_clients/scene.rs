@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dynwf::config::AgentConfig;
 use serde_json::{Value, json};
 
 use crate::support::{CommandOutput, Dynwf, Fingerprint, ModelServer, Running, Step, TestRepo};
@@ -21,27 +22,20 @@ pub(super) struct Client {
     program: String,
 }
 
-/// The clients whose programs the environment names; the others are said to be absent.
-pub(super) fn clients() -> Vec<Client> {
-    [
+/// The clients whose programs the environment names, and the variables that name none.
+pub(super) fn clients() -> (Vec<Client>, Vec<&'static str>) {
+    let (mut there, mut absent) = (Vec::new(), Vec::new());
+    for (name, variable) in [
         ("codex", "DYNWF_CODEX_BIN"),
         ("claude", "DYNWF_CLAUDE_BIN"),
         ("pi", "DYNWF_PI_BIN"),
-    ]
-    .into_iter()
-    .filter_map(|(name, variable)| {
-        let program = std::env::var(variable)
-            .ok()
-            .filter(|program| !program.is_empty());
-        if program.is_none() {
-            println!("skipped for {name}: {variable} names no program");
+    ] {
+        match std::env::var(variable) {
+            Ok(program) if !program.is_empty() => there.push(Client { name, program }),
+            _ => absent.push(variable),
         }
-        Some(Client {
-            name,
-            program: program?,
-        })
-    })
-    .collect()
+    }
+    (there, absent)
 }
 
 /// A packet of a scene: it may change the crate of its own name.
@@ -152,6 +146,17 @@ impl Scene {
     /// Where a packet is worked on.
     pub(super) fn workspace(&self, id: &str) -> PathBuf {
         self.repo.place().join(format!("repo.dynwf/{SLUG}/{id}"))
+    }
+
+    /// What the person has configured for an agent.
+    pub(super) fn agent_config(&self, name: &str) -> AgentConfig {
+        let file = self.repo.place().home().join(".config/dynwf/config.toml");
+        let text = fs::read_to_string(file).expect("the configuration is there");
+        let table: toml::Table = toml::from_str(&text).expect("it is TOML");
+        table["agents"][name]
+            .clone()
+            .try_into()
+            .expect("a table of an agent")
     }
 
     pub(super) fn dynwf(&self) -> Dynwf<'_> {

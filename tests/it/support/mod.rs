@@ -12,7 +12,7 @@ mod test_repo;
 
 pub(crate) use dynwf::{Dynwf, Running, wait_until_gone};
 pub(crate) use fingerprint::Fingerprint;
-pub(crate) use model_server::{Fault, ModelServer, Step};
+pub(crate) use model_server::{Fault, ModelServer, Step, Wire};
 pub(crate) use output::CommandOutput;
 pub(crate) use place::Place;
 pub(crate) use test_repo::TestRepo;
