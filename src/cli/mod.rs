@@ -18,6 +18,7 @@ mod land;
 mod output;
 mod packet;
 mod plan;
+mod probe;
 mod push;
 mod recipe;
 mod request;
@@ -77,6 +78,7 @@ enum Command {
     Run(run::RunArgs),
     Status(status::StatusArgs),
     Integrate(integrate::IntegrateArgs),
+    Probe(probe::ProbeArgs),
     Verify(verify::VerifyArgs),
     Gates(gates::GatesArgs),
     Approve(gates::ApproveArgs),
@@ -133,6 +135,7 @@ fn dispatch(
         Command::Run(args) => run::run(&here()?, args),
         Command::Status(args) => status::status(&here()?, args),
         Command::Integrate(args) => integrate::integrate(&here()?, args),
+        Command::Probe(args) => probe::probe(&here()?, args),
         Command::Verify(args) => verify::verify(&here()?, args),
         Command::Gates(args) => gates::gates(&here()?, args),
         Command::Approve(args) => gates::approve(&here()?, args),

@@ -1,4 +1,5 @@
-//! Merging two commits without a checkout, through `git merge-tree`.
+//! Merging two commits without a checkout: in this process where the answer is certain (`treemerge`, through
+//! `batch`), else through `git merge-tree`, with the same answer.
 //!
 //! Invariants: nothing but objects is written; no working tree of the user's is looked at; attributes come
 //! from `ours`, so that what is merged in cannot hide a conflict by a `merge=union` of its own. The same two
@@ -28,7 +29,7 @@ pub enum TreeMerge {
     Clean {
         /// The merged tree.
         tree: TreeId,
-        /// Which engine made it: `git`.
+        /// What made it: `tree` (this process) or `git` (the program).
         road: &'static str,
     },
     /// Not merged.
@@ -44,8 +45,10 @@ impl Git {
     /// # Errors
     /// If the histories have nothing in common, or git fails; a conflict is no error.
     pub fn merge_tree(&self, ours: &CommitId, theirs: &CommitId) -> Result<TreeMerge> {
-        self.merge_by_program(None, ours, theirs)
-            .with_context(|| format!("merging {theirs} into {ours}"))
+        let mut batch = self.batch()?;
+        let merged = batch.merge_tree(ours, theirs)?;
+        batch.write()?;
+        Ok(merged)
     }
 
     /// Merges `theirs` into `ours` as if `base` were their only common ancestor: applies what changed from
@@ -59,14 +62,27 @@ impl Git {
         ours: &CommitId,
         theirs: &CommitId,
     ) -> Result<TreeMerge> {
-        let merged = if self.version()? >= GIVEN_BASE {
-            self.merge_by_program(Some(base), ours, theirs)
-        } else {
-            self.stand_in(base, ours)
-                .and_then(|ours| Ok((ours, self.stand_in(base, theirs)?)))
-                .and_then(|(ours, theirs)| self.merge_by_program(None, &ours, &theirs))
-        };
-        merged.with_context(|| format!("merging {theirs} into {ours} from {base}"))
+        let mut batch = self.batch()?;
+        let merged = batch.merge_tree_onto(base, ours, theirs)?;
+        batch.write()?;
+        Ok(merged)
+    }
+
+    /// Merges with `git merge-tree`; over `base`, if given.
+    pub(super) fn merge_by_program(
+        &self,
+        base: Option<&CommitId>,
+        ours: &CommitId,
+        theirs: &CommitId,
+    ) -> Result<TreeMerge> {
+        match base {
+            Some(base) if self.version()? < GIVEN_BASE => {
+                let ours = self.stand_in(base, ours)?;
+                let theirs = self.stand_in(base, theirs)?;
+                self.run_merge_tree(None, &ours, &theirs)
+            }
+            _ => self.run_merge_tree(base, ours, theirs),
+        }
     }
 
     /// A commit with the tree of `like` whose only parent is `base`: with two of them, an older git finds
@@ -79,7 +95,7 @@ impl Git {
         ))
     }
 
-    fn merge_by_program(
+    fn run_merge_tree(
         &self,
         base: Option<&CommitId>,
         ours: &CommitId,

@@ -89,9 +89,12 @@ pub enum EventKind {
         /// What its agent says it used.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Usage>,
-        /// What went wrong although its process ended well, in one line for people.
+        /// What went wrong in its agent's words, in one line for people.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         complaint: Option<String>,
+        /// What its agent answered, where the answer is the result.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answer: Option<String>,
     },
     /// An effect is to be performed; its id is this record's number.
     OpBegan {

@@ -100,6 +100,7 @@ impl Teller {
                 millis,
                 usage,
                 complaint,
+                ..
             } => {
                 let known = self.units.remove(unit);
                 let mut text = unit_ended(*unit, known.as_ref(), outcome, *millis, usage.as_ref());

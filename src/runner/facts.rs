@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::goal::Options;
 use super::message::{CollectResult, Input, MergeResult, UnitEnd};
 use super::requests;
-use crate::agent::RateLimit;
+use crate::agent::{RateLimit, schema};
 use crate::model::event::EventKind;
 use crate::model::evidence::Evidence;
 use crate::model::id::PacketId;
@@ -73,19 +73,28 @@ fn unit_ended(state: &RunState, end: UnitEnd, now: Timestamp) -> Vec<EventKind> 
     };
     let unit = &live.unit;
     let packet = unit.packet().and_then(|id| state.packets.get(id));
+    let again = ask_again(state, unit, packet, &end.problems);
+    let unanswered = (again.is_none() && !end.problems.is_empty()).then(|| {
+        format!(
+            "gave no answer that follows the schema: {}",
+            end.problems.join("; ")
+        )
+    });
     let mut facts = vec![EventKind::UnitEnded {
         unit: end.unit,
         outcome: end.outcome.clone(),
         millis: end.millis,
         usage: end.usage,
-        complaint: end.complaint,
+        complaint: end.complaint.or(unanswered),
+        answer: end.answer,
     }];
     match &unit.kind {
         UnitKind::Work { .. } => {
             let postponed = end
                 .rate_limited
                 .and_then(|limit| postponed(state, unit, packet, limit, now));
-            facts.extend(postponed.or_else(|| work_interrupted(unit, packet, &end.outcome)));
+            let then = postponed.or(again);
+            facts.extend(then.or_else(|| work_interrupted(unit, packet, &end.outcome)));
         }
         UnitKind::Setup { run, .. } => facts.extend(setup_failed(unit, run, &end.outcome)),
         UnitKind::Check { check, run, tree } => {
@@ -106,6 +115,24 @@ fn unit_ended(state: &RunState, end: UnitEnd, now: Timestamp) -> Vec<EventKind> 
         }
     }
     facts
+}
+
+/// How often an answer that does not follow its schema may be given, where the plan does not say.
+const ANSWERS: u32 = 3;
+
+/// Another turn for an answer that does not follow the packet's schema, while there are turns.
+fn ask_again(
+    state: &RunState,
+    unit: &Unit,
+    packet: Option<&PacketState>,
+    problems: &[String],
+) -> Option<EventKind> {
+    let id = unit.packet().filter(|_| !problems.is_empty())?;
+    let turns = state.planned(id)?.turns.unwrap_or(ANSWERS);
+    (packet?.turn < turns).then(|| EventKind::PacketTurned {
+        packet: id.clone(),
+        feedback: schema::ask_again(problems),
+    })
 }
 
 /// A service without quota says nothing about the work: the same turn is made again, later and later.

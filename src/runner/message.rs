@@ -123,6 +123,10 @@ pub(super) struct UnitEnd {
     pub(super) usage: Option<Usage>,
     /// What went wrong, in its agent's words.
     pub(super) complaint: Option<String>,
+    /// What its agent answered, where the answer is the result.
+    pub(super) answer: Option<String>,
+    /// Why the answer does not follow the packet's schema, a line each.
+    pub(super) problems: Vec<String>,
     /// Its service wants a pause; nothing is wrong with the work.
     pub(super) rate_limited: Option<RateLimit>,
 }

@@ -13,7 +13,8 @@ use tokio::time::{Duration, interval};
 use super::message::{Input, Message, Tools, UnitEnd};
 use crate::agent::env::unit_environment;
 use crate::agent::prompt::{self, PromptParts};
-use crate::agent::{self, Agent, Call, Reader};
+use crate::agent::schema::{self, Schema};
+use crate::agent::{self, Agent, Call, Reader, Verdict};
 use crate::config::AgentConfig;
 use crate::fault;
 use crate::model::evidence::Evidence;
@@ -29,6 +30,9 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// How much of a failing check's output goes into the next turn's prompt, in bytes.
 const FEEDBACK: u64 = 16 * 1024;
+
+/// How many characters of an answer are kept.
+const ANSWER: usize = 64 * 1024;
 
 /// The first of the ports that workspaces are told, and how many each workflow has.
 const PORTS: (u32, u32) = (20_000, 100);
@@ -51,6 +55,8 @@ pub(super) async fn attend(
             output: String::new(),
             usage: None,
             complaint: None,
+            answer: None,
+            problems: Vec::new(),
             rate_limited: None,
         },
     };
@@ -78,6 +84,8 @@ async fn see_through(
                 output: String::new(),
                 usage: None,
                 complaint: None,
+                answer: None,
+                problems: Vec::new(),
                 rate_limited: None,
             });
         }
@@ -89,6 +97,7 @@ async fn see_through(
         fault::point("unit:launched");
     }
     let mut watched = Watched::new(unit.id, &folder, agent.as_ref(), workspace_of(state, unit)?);
+    let result = folder.result();
     let waiting = process::attend(folder, stop);
     tokio::pin!(waiting);
     let mut clock = interval(LOOK);
@@ -103,7 +112,8 @@ async fn see_through(
         .packet()
         .and_then(|id| state.packets.get(id))
         .map(|packet| packet.session_used.clone());
-    watched.finish(messages, ended, &used.unwrap_or_default())
+    let wanted = packet_of(state, unit).filter(|packet| !packet.expects_commit());
+    watched.finish(messages, ended, &used.unwrap_or_default(), wanted, &result)
 }
 
 /// Reads what a unit prints while it runs.
@@ -162,12 +172,14 @@ impl Watched {
     }
 
     /// Reads the rest, and lets the agent's reader judge it. `used` is what earlier turns of the same
-    /// conversation used.
+    /// conversation used; `wanted` is the packet if its answer is the result, which may lie in `file`.
     fn finish(
         mut self,
         messages: &mpsc::UnboundedSender<Message>,
         ended: Ended,
         used: &Usage,
+        wanted: Option<&Packet>,
+        file: &Path,
     ) -> Result<UnitEnd> {
         self.look(messages)?;
         while let Some(line) = self.follow.last_line()? {
@@ -180,6 +192,8 @@ impl Watched {
             output: ended.output_digest,
             usage: None,
             complaint: None,
+            answer: None,
+            problems: Vec::new(),
             rate_limited: None,
         };
         let Some(reader) = self.reader else {
@@ -189,6 +203,12 @@ impl Watched {
             .finish(&end.outcome)
             .explained(&process::tail(&self.stderr, FEEDBACK)?);
         end.usage = Some(verdict.used_since(used));
+        if let Some(packet) = wanted.filter(|_| verdict.ok) {
+            match answer(packet, &verdict, file)? {
+                Ok(text) => end.answer = Some(text),
+                Err(problems) => end.problems = problems,
+            }
+        }
         if verdict.ok {
             // It said that it is through, and only its process did not end in time.
             end.outcome = UnitOutcome::Exited(0);
@@ -198,6 +218,22 @@ impl Watched {
         end.rate_limited = verdict.rate_limited;
         Ok(end)
     }
+}
+
+/// Returns the answer of a packet whose answer is the result, or why it does not follow the packet's schema.
+fn answer(
+    packet: &Packet,
+    verdict: &Verdict,
+    file: &Path,
+) -> Result<std::result::Result<String, Vec<String>>> {
+    let Some(schema) = &packet.schema else {
+        return Ok(Ok(verdict.text.chars().take(ANSWER).collect()));
+    };
+    let wanted =
+        Schema::new(schema).with_context(|| format!("the schema of packet {}", packet.id))?;
+    Ok(wanted
+        .answer(verdict, file)
+        .map(|value| format!("{value:#}")))
 }
 
 fn packet_of<'a>(state: &'a RunState, unit: &Unit) -> Option<&'a Packet> {
@@ -271,6 +307,13 @@ fn work(
     let session = packet_state.session.as_deref().filter(|_| turn > 1);
     let text = prompt_text(tools, state, packet, turn, session.is_some())?;
     let file = folder.prompt();
+    let schema_file = folder.io().join("schema.json");
+    let mut text = text;
+    if let Some(schema) = &packet.schema {
+        text.push_str(&schema::instructions(schema));
+        std::fs::write(&schema_file, schema.to_string())
+            .with_context(|| format!("writing {}", schema_file.display()))?;
+    }
     std::fs::write(&file, &text).with_context(|| format!("writing {}", file.display()))?;
     let workspace = workspace_of(state, unit)?;
     agent.argv(&Call {
@@ -279,7 +322,7 @@ fn work(
         prompt: &text,
         prompt_file: &file,
         result_file: &folder.result(),
-        schema_file: None,
+        schema_file: packet.schema.is_some().then_some(&schema_file),
         workspace: Path::new(&workspace.path),
         session,
         run: packet.run.as_deref(),
@@ -304,8 +347,15 @@ fn prompt_text(
         .iter()
         .filter_map(|need| frozen.plan.packet(need))
         .collect();
-    let mut feedback = state.packets[&packet.id].feedback.clone();
-    feedback.extend(failing_checks(tools, state, packet)?);
+    let told = &state.packets[&packet.id].feedback;
+    let failing = failing_checks(tools, state, packet)?;
+    // A conversation has heard the earlier ones; of a failing check it hears the output itself.
+    let mut feedback = match (continues, failing.is_empty()) {
+        (true, true) => told.last().cloned().into_iter().collect(),
+        (true, false) => Vec::new(),
+        (false, _) => told.clone(),
+    };
+    feedback.extend(failing);
     let parts = PromptParts {
         plan: &frozen.plan,
         packet,

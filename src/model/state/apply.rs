@@ -64,7 +64,9 @@ impl RunState {
                 millis,
                 usage,
                 complaint,
+                answer,
             } => {
+                self.answered(*unit, answer.as_ref());
                 self.unit_ended(
                     *unit,
                     outcome,
@@ -208,6 +210,13 @@ impl RunState {
         {
             packet.session = Some(session.to_owned());
             packet.session_used = Usage::default();
+        }
+    }
+
+    fn answered(&mut self, unit: UnitId, answer: Option<&String>) {
+        let id = self.units.get(&unit).and_then(|live| live.unit.packet());
+        if let (Some(packet), Some(answer)) = (id.and_then(|id| self.packets.get_mut(id)), answer) {
+            packet.answer = Some(answer.clone());
         }
     }
 

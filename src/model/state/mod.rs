@@ -208,6 +208,8 @@ pub struct PacketState {
     pub outcome: Option<UnitOutcome>,
     /// What went wrong in the last turn although its process ended well.
     pub complaint: Option<String>,
+    /// What its agent answered, where the answer is the result.
+    pub answer: Option<String>,
     /// The client's session, for later turns.
     pub session: Option<String>,
     /// What the turns of that session used: clients report totals of it.

@@ -225,6 +225,8 @@ impl World {
             output: "o".to_owned(),
             usage: None,
             complaint: None,
+            answer: None,
+            problems: Vec::new(),
             rate_limited: None,
         })
     }
