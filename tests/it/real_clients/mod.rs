@@ -18,17 +18,19 @@ macro_rules! clients {
     }};
 }
 
-mod answers;
 mod scene;
 
 use std::collections::BTreeSet;
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use scene::{KEY, Packet, Scene, Setting};
 
 use crate::support::{Fault, Step};
+
+/// The exit code of a run with nothing left to do.
+const DONE: i32 = 0;
 
 /// The exit code of a run whose packets are all merged: the gate for landing waits.
 const WAITS: i32 = 3;
@@ -84,7 +86,7 @@ fn a_wrong_answer_is_mended_in_the_same_conversation() {
         assert!(last.contains("It is finished."), "{id}: {last}");
         assert!(last.contains("It is not finished yet"), "{id}: {last}");
         // Each turn is charged what it used, whatever the client counts over.
-        let used = scene.used(id);
+        let used = scene.of_turns(id, "usage");
         let tokens: Vec<_> = used
             .iter()
             .map(|used| (&used["input_tokens"], &used["output_tokens"]))
@@ -102,6 +104,48 @@ fn a_wrong_answer_is_mended_in_the_same_conversation() {
         } else {
             assert_eq!(id, "codex", "it alone knows no prices");
         }
+    }
+}
+
+#[test]
+fn an_answer_that_breaks_its_schema_is_asked_for_again() {
+    let clients = clients!();
+    let setting = Setting {
+        packet: "kind = \"research\"\n[packet.schema]\ntype = \"object\"\nadditionalProperties = false\n\
+                 required = [\"verdict\", \"score\"]\n[packet.schema.properties]\n\
+                 verdict = { type = \"string\" }\nscore = { type = \"integer\" }",
+        ..Setting::of(&clients)
+    };
+    let right = json!({"verdict": "fine", "score": 7});
+    let scene = Scene::new(&setting, |_| {
+        let wrong = json!({"verdict": "fine", "score": "high"});
+        let steps = [
+            Step::answer(wrong),
+            Step::answer(right.clone()),
+            Step::say("That is it."),
+        ];
+        steps.to_vec()
+    });
+    scene.run(DONE);
+    scene.assert_all("done");
+    for packet in &scene.packets {
+        let id = &packet.id;
+        let answers = scene.of_turns(id, "answer");
+        let answer = answers.last().and_then(|answer| answer.as_str());
+        let answer: Value = serde_json::from_str(answer.expect("an answer")).expect("JSON");
+        assert_eq!(answer, right, "{id}");
+        // Claude Code has a tool for answers, which refuses what does not fit: one turn is enough.
+        assert_eq!(answers.len(), if id == "claude" { 1 } else { 2 }, "{id}");
+        let asked = scene.server.asked(id);
+        assert_eq!((asked[0].step, asked[1].step), (0, 1), "{id}");
+        let told = asked[1].body.to_string();
+        assert!(
+            told.contains("score") && told.contains("high"),
+            "{id}: {told}"
+        );
+        // One service takes the schema itself.
+        let carried = &asked[0].body["text"]["format"]["schema"];
+        assert_eq!(!carried.is_null(), id == "codex", "{id}: {carried}");
     }
 }
 

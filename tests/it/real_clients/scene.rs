@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dynwf::config::AgentConfig;
 use serde_json::{Value, json};
 
 use crate::support::{CommandOutput, Dynwf, Fingerprint, ModelServer, Running, Step, TestRepo};
@@ -148,17 +147,6 @@ impl Scene {
         self.repo.place().join(format!("repo.dynwf/{SLUG}/{id}"))
     }
 
-    /// What the person has configured for an agent.
-    pub(super) fn agent_config(&self, name: &str) -> AgentConfig {
-        let file = self.repo.place().home().join(".config/dynwf/config.toml");
-        let text = fs::read_to_string(file).expect("the configuration is there");
-        let table: toml::Table = toml::from_str(&text).expect("it is TOML");
-        table["agents"][name]
-            .clone()
-            .try_into()
-            .expect("a table of an agent")
-    }
-
     pub(super) fn dynwf(&self) -> Dynwf<'_> {
         Dynwf::new(&self.repo)
     }
@@ -243,8 +231,8 @@ impl Scene {
             .collect()
     }
 
-    /// What each turn of a packet is said to have used.
-    pub(super) fn used(&self, id: &str) -> Vec<Value> {
+    /// What the journal says of the end of each turn of a packet, by this name.
+    pub(super) fn of_turns(&self, id: &str, name: &str) -> Vec<Value> {
         let started = self.facts("UnitStarted");
         let turns: Vec<Value> = started
             .into_iter()
@@ -257,7 +245,7 @@ impl Scene {
         ended
             .iter()
             .filter(of_turn)
-            .map(|fact| fact["usage"].clone())
+            .map(|fact| fact[name].clone())
             .collect()
     }
 
