@@ -7,7 +7,7 @@
 /// The clients that are there; says which are not, and returns from the test if none is.
 macro_rules! clients {
     () => {{
-        let (there, absent) = $crate::real_clients::scene::clients();
+        let (there, absent) = $crate::support::clients();
         for variable in absent {
             println!("skipped for one client: {variable} names no program");
         }
@@ -25,9 +25,9 @@ use std::collections::BTreeSet;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use scene::{KEY, Packet, Scene, Setting};
+use scene::{Packet, Scene, Setting};
 
-use crate::support::{Fault, Step};
+use crate::support::{Fault, KEY, Step};
 
 /// The exit code of a run with nothing left to do.
 const DONE: i32 = 0;
