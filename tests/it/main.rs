@@ -8,7 +8,9 @@
 mod crash;
 mod job;
 mod kill;
+mod merge_equal;
 mod model_server_test;
+mod probe;
 mod process;
 mod real_clients;
 mod repo_rules;
