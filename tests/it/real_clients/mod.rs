@@ -314,6 +314,10 @@ fn a_tool_that_hangs_ends_with_its_client() {
         };
         scene.packets.iter().all(begun)
     });
+    assert!(
+        scene.processes().len() >= 3 * clients.len(),
+        "shim, client and tool"
+    );
     running.signal(Signal::INT);
     // Clients start their tools in sessions of their own; none of those is left.
     scene.ends(running, 130);
@@ -378,10 +382,14 @@ fn twelve_packets_at_once_are_not_mixed_up() {
                 packet.id,
                 packet.file("src/lib.rs")
             )),
-            Step::say(format!("I am {}.", packet.id)),
+            Step::say(format!("I am {}.", packet.id)).held(),
         ]
     });
-    scene.run(WAITS);
+    let mut running = scene.start();
+    // None of them is let go before all of them are there.
+    scene.wait_for_step(&mut running, 2);
+    scene.server.open();
+    scene.ends(running, WAITS);
     scene.assert_all("integrated");
     for packet in &scene.packets {
         let id = &packet.id;
