@@ -52,6 +52,7 @@ impl RunState {
                 self.open_run = true;
                 self.stop_asked = false;
                 self.refusals.clear();
+                self.cut_short.clear();
                 if let Some(integration) = &mut self.integration {
                     integration.broken = None;
                 }
@@ -217,6 +218,14 @@ impl RunState {
             return;
         };
         self.spent.add(millis, usage);
+        if outcome.is_interruption() {
+            *self
+                .cut_short
+                .entry(live.unit.workspace.clone())
+                .or_default() += 1;
+        } else {
+            self.cut_short.remove(&live.unit.workspace);
+        }
         let set_up = matches!(live.unit.kind, UnitKind::Setup { .. }) && outcome.is_success();
         match live.unit.packet() {
             Some(id) => {
