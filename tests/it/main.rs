@@ -5,10 +5,14 @@
     reason = "a test that cannot set its scene fails there"
 )]
 
+mod bad_input;
+mod bad_place;
 mod crash;
+mod hostile;
 mod job;
 mod kill;
 mod process;
 mod repo_rules;
+mod shapes;
 mod support;
 mod support_test;

@@ -6,6 +6,7 @@ mod dynwf;
 mod fingerprint;
 mod output;
 mod place;
+mod plans;
 mod shapes;
 mod test_repo;
 
@@ -13,6 +14,7 @@ pub(crate) use dynwf::{Dynwf, wait_until_gone};
 pub(crate) use fingerprint::Fingerprint;
 pub(crate) use output::CommandOutput;
 pub(crate) use place::Place;
+pub(crate) use plans::{assert_packet, line_in, packet, packet_of, plan_of};
 pub(crate) use test_repo::TestRepo;
 
 /// Says why a test did not run, and returns from it.
