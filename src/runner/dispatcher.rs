@@ -4,6 +4,7 @@
 //! batch: that is the group commit. Jobs go on beside it and each ends with one message.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
@@ -15,6 +16,7 @@ use super::executor::Executor;
 use super::facts::facts;
 use super::goal::Options;
 use super::jobs::{Job, jobs};
+use super::limit;
 use super::message::{Input, Message};
 use super::order::{Order, Update};
 use super::rules;
@@ -25,7 +27,9 @@ use crate::journal::Found;
 use crate::model::event::{Event, EventKind};
 use crate::model::id::RequestId;
 use crate::model::request::RequestBody;
+use crate::model::unit::WorkspaceName;
 use crate::process::{Asked, Stop, signals};
+use crate::workspace;
 
 /// How often the inbox is looked at and the observer is told that time has passed.
 const TICK: Duration = Duration::from_millis(250);
@@ -109,10 +113,12 @@ impl<'s> Dispatcher<'s> {
             batch = Batch::default();
             if self.live.is_empty() {
                 self.read_inbox(&mut batch);
-                if batch.inputs.is_empty() {
+                if !batch.inputs.is_empty() {
+                    continue;
+                }
+                if !self.waits_for_the_clock() {
                     break;
                 }
-                continue;
             }
             tokio::select! {
                 Some(message) = self.messages.recv() => {
@@ -133,6 +139,16 @@ impl<'s> Dispatcher<'s> {
             }
         }
         self.finish(observe)
+    }
+
+    /// Whether agents are only held back by a pause that a service asked for.
+    fn waits_for_the_clock(&self) -> bool {
+        let state = &self.session.state;
+        self.options.goal.works()
+            && !self.options.winding_down
+            && limit::is_paused(state, Timestamp::now())
+            && limit::exhausted(state).is_none()
+            && state.packets.keys().any(|id| state.is_active(id))
     }
 
     fn first_inputs(&mut self, order: Order) -> Result<Vec<Input>> {
@@ -307,6 +323,13 @@ impl<'s> Dispatcher<'s> {
             ended
                 .why
                 .insert(0, "stopped; `dynwf run` goes on from here".to_owned());
+        }
+        // Directories of removed workspaces are deleted last, when nobody waits for a result.
+        let site = self.options.sites.path(&WorkspaceName::Integration, 0);
+        if let Err(error) = workspace::empty_trash(&self.session.git, Path::new(&site)) {
+            ended
+                .why
+                .push(format!("removed workspaces are not deleted yet: {error:#}"));
         }
         let fact = EventKind::RunEnded {
             code: ended.code.number(),

@@ -70,7 +70,8 @@ fn perform_open(tools: &Tools, state: &RunState, id: OpId, open: &OpenOp) -> Res
         Op::AdvancePacket {
             workspace, refs, ..
         } => {
-            let outcome = move_refs(git, refs, "dynwf: collected")?;
+            let refs = with_present_pins(git, refs)?;
+            let outcome = move_refs(git, &refs, "dynwf: collected")?;
             fault::point("effect:advanced");
             if let (OpOutcome::Done, Some(workspace)) = (&outcome, workspace) {
                 workspace::settle(git, workspace)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::jobs::Job;
+use crate::agent::RateLimit;
 use crate::config::Config;
 use crate::git::Git;
 use crate::journal::Store;
@@ -120,8 +121,14 @@ pub(super) struct UnitEnd {
     pub(super) output: String,
     /// What its agent used.
     pub(super) usage: Option<Usage>,
-    /// What went wrong although its process ended well.
+    /// What went wrong, in its agent's words.
     pub(super) complaint: Option<String>,
+    /// What its agent answered, where the answer is the result.
+    pub(super) answer: Option<String>,
+    /// Why the answer does not follow the packet's schema, a line each.
+    pub(super) problems: Vec<String>,
+    /// Its service wants a pause; nothing is wrong with the work.
+    pub(super) rate_limited: Option<RateLimit>,
 }
 
 /// What a worker left.

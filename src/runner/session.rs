@@ -1,18 +1,23 @@
 //! A workflow that this process holds: its lock, its journal, its state.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 
 use super::goal::{Goal, Options};
 use super::order::Update;
 use crate::config::Config;
-use crate::git::Git;
+use crate::git::{self, Git};
 use crate::journal::{Journal, Store};
 use crate::model::event::EventKind;
 use crate::model::id::{RefName, Slug};
 use crate::model::plan::Plan;
 use crate::model::state::RunState;
 use crate::workspace::Sites;
+
+/// How long a git process of an earlier run is waited for; a push may take its time.
+const EFFECTS: Duration = Duration::from_secs(30);
 
 /// A workflow that this process holds. Dropping it lets go of the lock.
 pub struct Session {
@@ -32,6 +37,8 @@ impl Session {
     pub fn open(git: &Git, config: &Config, slug: &Slug, sites: Sites) -> Result<Self> {
         let store = Store::new(git.common_dir());
         let (journal, state) = Journal::open(&store, slug)?;
+        // A git process may outlive the dynwf that started it: what it does is done before we look.
+        git::wait_for_effects(&git.effects_folder(), EFFECTS)?;
         Ok(Self {
             git: git.clone(),
             config: config.clone(),

@@ -13,6 +13,7 @@ use crate::model::plan::Kind;
 use crate::model::state::{PacketState, RunState, Stage};
 use crate::model::unit::WorkspaceName;
 use crate::runner::goal::Options;
+use crate::runner::limit;
 
 /// How many paths outside a scope a reason names.
 const NAMED_PATHS: usize = 5;
@@ -95,21 +96,29 @@ fn judge_one(state: &RunState, id: &PacketId, packet: &PacketState) -> Option<Ev
         .find_map(|(check, evidence)| Some((check, evidence.filter(|e| !e.passed())?)));
     let (check, evidence) = broken?;
     let why = format!("check `{}` {}", check.name, evidence.outcome);
-    if packet.turn < planned.turns.unwrap_or(1) && !planned.is_parent_work() {
-        return Some(EventKind::PacketTurned {
+    if planned.turns.is_none_or(|turns| turns < 2) || planned.is_parent_work() {
+        return failed(why);
+    }
+    match limit::end_of_turns(state, planned, packet) {
+        Some(end) => failed(format!("{why}; {end}")),
+        None => Some(EventKind::PacketTurned {
             packet: id.clone(),
             feedback: why,
-        });
+        }),
     }
-    failed(why)
 }
 
 /// Returns what a worker itself says went wrong, or its exit does.
 pub(in crate::runner) fn worker_failure(packet: &PacketState) -> Option<String> {
-    match &packet.outcome {
-        Some(outcome) if !outcome.is_success() => Some(outcome.to_string()),
-        _ => packet.complaint.clone(),
-    }
+    let outcome = packet
+        .outcome
+        .as_ref()
+        .filter(|outcome| !outcome.is_success());
+    packet
+        .complaint
+        .as_ref()
+        .map(|why| format!("its agent {why}"))
+        .or_else(|| outcome.map(ToString::to_string))
 }
 
 fn outside(paths: &[crate::model::path::RepoPath]) -> String {
@@ -148,6 +157,12 @@ fn decide_one(
     now: Timestamp,
 ) -> Option<EventKind> {
     let collected = packet.collected.as_ref()?;
+    if collected.tip == collected.base {
+        return Some(EventKind::PacketEmptied {
+            packet: id.clone(),
+            notes: Vec::new(),
+        });
+    }
     let accepted = |by: &str| {
         Some(EventKind::PacketAccepted {
             packet: id.clone(),

@@ -220,11 +220,13 @@ pub(super) fn is_advanced(state: &RunState, id: &PacketId, packet: &PacketState)
 }
 
 /// Starts the next agent's turn.
-pub(super) fn work(state: &RunState, options: &Options, _: Timestamp) -> Vec<EventKind> {
+pub(super) fn work(state: &RunState, options: &Options, now: Timestamp) -> Vec<EventKind> {
     if !options.goal.works()
         || options.winding_down
         || limit::free(state, options) == 0
         || limit::exhausted(state).is_some()
+        || !limit::has_room(state)
+        || limit::is_paused(state, now)
     {
         return Vec::new();
     }
