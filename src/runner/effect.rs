@@ -113,9 +113,18 @@ fn move_refs(git: &Git, refs: &[RefUpdate], reason: &str) -> Result<OpOutcome> {
     Ok(match git.update_refs(refs, reason)? {
         RefMove::Moved | RefMove::Already => OpOutcome::Done,
         RefMove::Refused { name, found } => {
-            let found = found.as_ref().map_or("nothing", CommitId::short).to_owned();
+            let expected = refs.iter().find(|update| update.name == name);
+            let expected = expected.and_then(|update| update.old.as_ref());
+            let found = found.as_ref().map_or("nothing", CommitId::short);
+            let way_out = match expected {
+                Some(old) => format!("; git update-ref {name} {} puts it back", old.short()),
+                None if name.as_str().starts_with("refs/heads/") => {
+                    format!("; git branch -m {} OTHER-NAME makes room", name.short())
+                }
+                None => String::new(),
+            };
             OpOutcome::Refused(format!(
-                "{name} stands at {found}, which dynwf did not put there"
+                "{name} stands at {found}, which dynwf did not put there{way_out}"
             ))
         }
     })

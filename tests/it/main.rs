@@ -5,7 +5,10 @@
     reason = "a test that cannot set its scene fails there"
 )]
 
+mod bad_input;
+mod bad_place;
 mod crash;
+mod hostile;
 mod job;
 mod kill;
 mod merge_equal;
@@ -14,5 +17,6 @@ mod probe;
 mod process;
 mod real_clients;
 mod repo_rules;
+mod shapes;
 mod support;
 mod support_test;
