@@ -15,6 +15,7 @@ mod merge_equal;
 mod model_server_test;
 mod probe;
 mod process;
+mod readme;
 mod real_clients;
 mod repo_rules;
 mod shapes;
