@@ -11,6 +11,7 @@
 //! performing it twice is performing it once. A failed append ends the run. Called by `cli`; it reaches the
 //! screen and `.workflow/` only through the observer that it is given.
 
+mod confine;
 mod dispatcher;
 mod effect;
 mod end;
@@ -21,6 +22,7 @@ mod jobs;
 mod limit;
 mod message;
 mod order;
+mod planner;
 mod queue;
 mod requests;
 mod rules;
@@ -34,4 +36,5 @@ mod tests;
 pub use end::{End, standing};
 pub use goal::Goal;
 pub use order::{Order, Update};
+pub use planner::{PlannerOrder, write_plan};
 pub use session::Session;

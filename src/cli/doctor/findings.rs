@@ -7,7 +7,6 @@ use std::path::Path;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::agent::client;
 use crate::cli::agents;
 use crate::cli::context::Context;
 use crate::cli::hooks;
@@ -16,6 +15,7 @@ use crate::error::hint_of;
 use crate::git::{Git, Version};
 use crate::hook::{self, State};
 use crate::model::id::{RefName, Slug};
+use crate::process::{self, sandbox::Kind};
 
 /// How a finding is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -207,20 +207,35 @@ fn look_at_hook(git: &Git) -> Result<Vec<Finding>> {
 }
 
 fn sandbox(context: &Context) -> Finding {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let bubblewrap = client::find("bwrap", &path);
-    let there = bubblewrap.map_or_else(
-        || "bubblewrap is not installed".to_owned(),
-        |path| format!("bubblewrap is at {}", path.display()),
-    );
-    if context.config.sandbox.mode == SandboxMode::None {
-        return Finding::ok("sandbox", format!("switched off by the settings; {there}"));
+    let there = process::sandbox::available();
+    match (context.config.sandbox.mode, there) {
+        (SandboxMode::None, _) => Finding::warn(
+            "sandbox",
+            format!(
+                "switched off by the settings; {} works here",
+                if there == Kind::None {
+                    "none"
+                } else {
+                    there.word()
+                }
+            ),
+            "units run with your own rights; [sandbox] mode = \"auto\" takes the best that works",
+        ),
+        (SandboxMode::Auto, Kind::None) => Finding::warn(
+            "sandbox",
+            "none works here: units run with your own rights",
+            "install bubblewrap, and allow user namespaces",
+        ),
+        (mode @ (SandboxMode::Bubblewrap | SandboxMode::Landlock), Kind::None) => Finding {
+            level: Level::Fail,
+            ..Finding::warn(
+                "sandbox",
+                format!("the settings want {mode:?}, which does not work here"),
+                "install bubblewrap, and allow user namespaces; or set [sandbox] mode = \"auto\"",
+            )
+        },
+        (_, kind) => Finding::ok("sandbox", kind.word()),
     }
-    Finding::warn(
-        "sandbox",
-        format!("units run with your own rights; {there}"),
-        "run agents that you do not trust in a container or under a user of their own",
-    )
 }
 
 fn disk(context: &Context) -> Finding {

@@ -269,7 +269,7 @@ fn the_way_to_the_end_is_named_step_by_step() {
     let text = table(&story, None, true);
     assert!(
         text.contains(
-            "  land   main 3333333 → 4444444, asked by the plan   dynwf review refactor\n"
+            "  land   main 3333333 → 4444444, asked by the plan   dynwf review refactor --landing\n"
         ),
         "{text}"
     );
