@@ -97,7 +97,7 @@ pub(super) fn confine(
     let private = private_of(tools, state, &unit.workspace, unit.attempt);
     workspace::lend(&tools.git, workspace, &private)
         .with_context(|| format!("lending {} a git directory", unit.workspace))?;
-    let home = home_of(&task)?;
+    let home = home_of(&task);
     let own_home = tools
         .store
         .folder(&state.slug)
@@ -147,15 +147,12 @@ pub(super) fn private_of(
     PrivateGit::at(&folder.join(format!("{name}.{attempt}")))
 }
 
-fn home_of(task: &Task) -> Result<PathBuf> {
+fn home_of(task: &Task) -> PathBuf {
     let home = task.env.as_ref().and_then(|env| env.get("HOME"));
-    let home = home.map_or_else(|| PathBuf::from("/root"), PathBuf::from);
-    // A home that does not exist can be covered as well; one that is no absolute path would cover something else.
-    Ok(if home.is_absolute() {
-        home
-    } else {
-        PathBuf::from("/root")
-    })
+    // One that is no absolute path would cover something else.
+    home.map(PathBuf::from)
+        .filter(|home| home.is_absolute())
+        .unwrap_or_else(|| PathBuf::from("/root"))
 }
 
 /// The unit's own home in the place of the person's, with a copy of what its client needs to know.

@@ -40,6 +40,7 @@ pub(super) fn collect(tools: &Tools, state: &RunState, id: &PacketId) -> Result<
         workspace,
         &CollectSpec {
             base: base.clone(),
+            earlier: packet.branch.clone(),
             at: time_of(packet, state),
             message: integrate::packet_message(&state.slug, planned),
         },
