@@ -5,9 +5,11 @@
     reason = "a test that cannot set its scene fails there"
 )]
 
+mod answers;
 mod bad_input;
 mod bad_place;
 mod crash;
+mod everyday;
 mod hostile;
 mod job;
 mod kill;
