@@ -6,6 +6,7 @@
 )]
 
 mod crash;
+mod docs;
 mod job;
 mod kill;
 mod merge_equal;
