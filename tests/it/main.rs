@@ -11,6 +11,7 @@ mod bad_place;
 mod crash;
 mod everyday;
 mod hostile;
+mod docs;
 mod job;
 mod kill;
 mod merge_equal;
