@@ -69,9 +69,10 @@ pub(super) fn offer_landing(state: &RunState, options: &Options, now: Timestamp)
         return Vec::new();
     };
     let mut why = vec![format!(
-        "{} moves by {} files +{} −{}",
+        "{} moves by {} {} +{} −{}",
         frozen.target.short(),
         weight.files,
+        if weight.files == 1 { "file" } else { "files" },
         weight.additions,
         weight.deletions
     )];
