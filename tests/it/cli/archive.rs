@@ -10,7 +10,7 @@ fn it_refuses_while_something_waits_and_says_what() {
     dynwf
         .line("archive lines")
         .expect_code(2)
-        .complains("lines waits at land, merge:02-db")
+        .complains("lines waits at merge:02-db")
         .complains("--force");
     assert!(repo.resolve("refs/heads/dynwf/lines/01-net").is_some());
     dynwf.line("reject lines merge:02-db").success();

@@ -82,7 +82,10 @@ fn it_goes_from_a_plan_to_the_remote_whatever_the_person_has_set() {
         git("remote.git", &["rev-parse", "main"]),
         git("hello", &["rev-parse", "main"])
     );
-    assert_eq!(git("hello", &["status", "--porcelain"]), "");
+    assert_eq!(
+        git("hello", &["status", "--porcelain", "-uall"]),
+        "?? .workflow/recipes/rename-by-part.toml\n"
+    );
     let changelog = git("remote.git", &["show", "main:CHANGELOG.md"]);
     assert!(
         changelog.contains("net calls") && changelog.contains("pipeline"),

@@ -94,30 +94,41 @@ fn a_damaged_journal_is_cut_at_its_last_good_record() {
         .line("doctor --repair lines")
         .success()
         .complains("nothing is wrong");
-    let good = std::fs::read(&journal).unwrap();
-    let ends: Vec<usize> = (0..good.len()).filter(|&at| good[at] == b'\n').collect();
-    let mut bad = good.clone();
-    bad[ends[9] + 20] ^= 1;
-    std::fs::write(&journal, &bad).unwrap();
-    let said = dynwf.line("status lines").expect_code(70);
-    assert!(
-        said.stderr.contains("dynwf doctor --repair lines"),
-        "{said}"
-    );
-    dynwf
-        .line("doctor")
-        .expect_code(1)
-        .says("dynwf doctor --repair lines");
-    let said = dynwf.line("doctor --repair lines").success();
-    assert!(said.stdout.contains("ends with record 10 now"), "{said}");
-    let copy = journal.with_file_name("journal.damaged-1");
-    assert_eq!(std::fs::read(&copy).unwrap(), bad);
-    assert_eq!(std::fs::read(&journal).unwrap(), good[..=ends[9]]);
-    // Git still has what was done, and the run goes on from there to the same gates.
-    dynwf.line("run lines").expect_code(3);
-    let status = dynwf.status("lines");
-    assert_eq!(status["packets"][0]["status"], "integrated", "{status:#}");
-    assert_eq!(status["packets"][1]["status"], "waiting", "{status:#}");
+    for (number, from_end) in [(1, 22), (2, 12), (3, 4)] {
+        let good = std::fs::read(&journal).unwrap();
+        let ends: Vec<usize> = (0..good.len()).filter(|&at| good[at] == b'\n').collect();
+        let record = ends.len() - from_end;
+        let mut bad = good.clone();
+        bad[ends[record - 1] + 20] ^= 1;
+        std::fs::write(&journal, &bad).unwrap();
+        let said = dynwf.line("status lines").expect_code(70);
+        assert!(
+            said.stderr.contains("dynwf doctor --repair lines"),
+            "{said}"
+        );
+        dynwf
+            .line("doctor")
+            .expect_code(1)
+            .says("dynwf doctor --repair lines");
+        let said = dynwf.line("doctor --repair lines").success();
+        let ends_with = format!("ends with record {record} now");
+        assert!(said.stdout.contains(&ends_with), "{said}");
+        let copy = journal.with_file_name(format!("journal.damaged-{number}"));
+        assert_eq!(std::fs::read(&copy).unwrap(), bad);
+        let left = std::fs::read(&journal).unwrap();
+        assert!(left.starts_with(&good[..=ends[record - 1]]), "{said}");
+        // The run goes on from there to where it was.
+        dynwf.line("run lines").expect_code(3);
+        let status = dynwf.status("lines");
+        let words: Vec<&Value> = (0..3).map(|at| &status["packets"][at]["status"]).collect();
+        assert_eq!(
+            words,
+            ["integrated", "waiting", "failed"],
+            "{number}: {status:#}"
+        );
+        let text = repo.git(["show", "dynwf/lines/integration:crates/net/src/lib.rs"]);
+        assert_eq!(text.matches("// a line").count(), 1, "{number}: {text}");
+    }
     dynwf
         .line("doctor --repair nothing")
         .expect_code(2)

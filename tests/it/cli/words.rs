@@ -44,7 +44,7 @@ fn every_verb_says_what_it_does() {
         !verbs.iter().any(|verb| verb == "hook"),
         "what git calls is not for people"
     );
-    for verb in verbs {
+    for verb in verbs.into_iter().filter(|verb| verb != "help") {
         let said = dynwf.run([verb.as_str(), "--help"]).success();
         assert!(said.stdout.contains("Usage: dynwf"), "{said}");
     }
