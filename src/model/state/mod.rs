@@ -26,7 +26,6 @@ use super::unit::{Unit, UnitOutcome, Usage, WorkspaceName};
 
 /// The state of one workflow.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct RunState {
     /// The workflow's name.
     pub slug: Slug,

@@ -33,13 +33,13 @@ pub(super) fn expire(state: &RunState, _: &Options, now: Timestamp) -> Vec<Event
 /// Whether what a gate asks about is over: its packet came to an end or began again, or the landing would be
 /// another one by now.
 fn is_moot(state: &RunState, gate: &Gate) -> bool {
-    let reached = |kind: &str| {
+    let stage_after = |kind: &str| {
         let id: PacketId = gate.id.as_str().strip_prefix(kind)?.parse().ok()?;
         state.packets.get(&id).map(|packet| packet.stage)
     };
     match gate.kind {
-        GateKind::Merge => reached("merge:").is_some_and(|stage| stage != Stage::Collected),
-        GateKind::Packet => reached("packet:").is_some_and(Stage::is_settled),
+        GateKind::Merge => stage_after("merge:").is_some_and(|stage| stage != Stage::Collected),
+        GateKind::Packet => stage_after("packet:").is_some_and(Stage::is_settled),
         GateKind::Land => state.integration.as_ref().is_some_and(|integration| {
             let update = gate.binding.updates.first();
             state.target_seen.as_ref() != Some(&integration.target)

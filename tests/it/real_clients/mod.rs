@@ -21,13 +21,14 @@ macro_rules! clients {
 mod scene;
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use scene::{Packet, Scene, Setting};
 
-use crate::support::{Fault, KEY, Step};
+use crate::support::{Fault, KEY, Step, skip};
 
 /// The exit code of a run with nothing left to do.
 const DONE: i32 = 0;
@@ -54,6 +55,45 @@ fn every_client_edits_in_its_own_workspace() {
         assert_eq!(scene.integrated(&packet.file("new.txt")), packet.id);
         let library = scene.integrated(&packet.file("src/lib.rs"));
         assert!(library.ends_with("// mended"), "{library}");
+    }
+}
+
+#[test]
+fn in_the_sandbox_a_client_commits_and_reaches_nothing_of_the_persons() {
+    let clients = clients!();
+    let scene = Scene::new(&Setting::of(&clients), |packet| {
+        let library = packet.file("src/lib.rs");
+        // Both the checkout and the home folder lie two above the workflow's folder.
+        let outside = "echo x > ../../../repo/escaped; echo x > ../../../home/escaped";
+        vec![
+            Step::run(format!(
+                "echo '// mended' >> {library}; git commit -qam 'my own words'; git log -1 --format=%s; {outside}"
+            )),
+            Step::say("It is committed."),
+        ]
+    });
+    let sandboxed = Command::new("bwrap")
+        .args(["--ro-bind", "/", "/", "true"])
+        .status();
+    if !sandboxed.is_ok_and(|status| status.success()) {
+        skip!("bubblewrap does not work here");
+    }
+    scene.run(WAITS);
+    scene.assert_all("integrated");
+    assert_eq!(scene.facts("RunStarted")[0]["sandbox"], "bubblewrap");
+    for packet in &scene.packets {
+        let library = scene.integrated(&packet.file("src/lib.rs"));
+        assert!(library.ends_with("// mended"), "{library}");
+        let last = scene.server.asked(&packet.id).pop().expect("it was asked");
+        // git worked for it, and what lies outside did not.
+        let told = last.body.to_string();
+        assert!(told.contains("my own words\\n"), "{told}");
+        assert!(!scene.repo.join("escaped").exists(), "{}", packet.id);
+        assert!(
+            !scene.repo.place().home().join("escaped").exists(),
+            "{}",
+            packet.id
+        );
     }
 }
 
@@ -147,6 +187,50 @@ fn an_answer_that_breaks_its_schema_is_asked_for_again() {
         let carried = &asked[0].body["text"]["format"]["schema"];
         assert_eq!(!carried.is_null(), id == "codex", "{id}: {carried}");
     }
+}
+
+#[test]
+fn a_plan_that_cannot_be_is_asked_for_again() {
+    let clients = clients!();
+    let plan = |after: &str| {
+        let packet = json!({"id": "01-readme", "objective": "Say it", "scope": ["README.md"], "agent": "parent",
+            "after": [after]});
+        let mut plan = json!({"goal": "Say so", "packet": [packet]});
+        if after.is_empty() {
+            plan["packet"][0]["after"] = json!([]);
+        }
+        plan
+    };
+    let scene = Scene::new(&Setting::of(&clients), |_| {
+        let steps = [
+            Step::answer(plan("nobody")),
+            Step::answer(plan("")),
+            Step::say("That is it."),
+        ];
+        steps.to_vec()
+    });
+    for client in &clients {
+        let id = client.name;
+        let slug = format!("by-{id}");
+        let task = format!("Plan it. [[script={id}]]");
+        let said = scene
+            .dynwf()
+            .run(["plan", &slug, "--task", &task, "--agent", id]);
+        let said = said.success();
+        assert!(said.stderr.contains("nobody"), "{said}");
+        let written = scene.repo.read(&format!(".workflow/{slug}/plan.toml"));
+        assert!(
+            written.contains("01-readme") && !written.contains("nobody"),
+            "{written}"
+        );
+        let asked = scene.server.asked(id);
+        let again = asked
+            .iter()
+            .find(|asked| asked.step > 0)
+            .expect("it was asked again");
+        assert!(again.body.to_string().contains("nobody"), "{id}");
+    }
+    assert!(scene.processes().is_empty());
 }
 
 #[test]
@@ -270,6 +354,10 @@ fn a_tool_that_hangs_ends_with_its_client() {
         };
         scene.packets.iter().all(begun)
     });
+    assert!(
+        scene.processes().len() >= 3 * clients.len(),
+        "shim, client and tool"
+    );
     running.signal(Signal::INT);
     // Clients start their tools in sessions of their own; none of those is left.
     scene.ends(running, 130);
@@ -334,10 +422,14 @@ fn twelve_packets_at_once_are_not_mixed_up() {
                 packet.id,
                 packet.file("src/lib.rs")
             )),
-            Step::say(format!("I am {}.", packet.id)),
+            Step::say(format!("I am {}.", packet.id)).held(),
         ]
     });
-    scene.run(WAITS);
+    let mut running = scene.start();
+    // None of them is let go before all of them are there.
+    scene.wait_for_step(&mut running, 2);
+    scene.server.open();
+    scene.ends(running, WAITS);
     scene.assert_all("integrated");
     for packet in &scene.packets {
         let id = &packet.id;
