@@ -358,3 +358,20 @@ fn a_no_to_merging_anything_is_an_end() {
     dynwf.line("run lines").expect_code(3);
     assert_eq!(gate_word(&dynwf.status("lines"), "land"), "waiting");
 }
+
+#[test]
+fn a_setup_command_that_ends_its_own_attendant_fails_the_packet() {
+    let repo = in_use_with(&plan_of(&[("net", &line_in("net"))]));
+    for (command, why) in [
+        ("kill -TERM $PPID; sleep 5", "cancelled"),
+        ("exit 4", "exit 4"),
+    ] {
+        repo.place().user_config(&format!(
+            "[sandbox]\nmode = \"none\"\n[workspace]\nsetup = [\"{command}\"]\n"
+        ));
+        let dynwf = Dynwf::new(&repo);
+        dynwf.line("run lines").expect_code(1);
+        assert_packet(&dynwf.status("lines"), "net", "failed", why);
+        dynwf.line("packet retry lines net").success();
+    }
+}
