@@ -5,10 +5,13 @@
     reason = "a test that cannot set its scene fails there"
 )]
 
+mod answers;
 mod bad_input;
 mod bad_place;
 mod cli;
 mod crash;
+mod docs;
+mod everyday;
 mod hostile;
 mod job;
 mod kill;
@@ -19,6 +22,7 @@ mod process;
 mod readme;
 mod real_clients;
 mod repo_rules;
+mod sandbox;
 mod shapes;
 mod support;
 mod support_test;

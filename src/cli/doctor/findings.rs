@@ -11,11 +11,11 @@ use crate::cli::agents;
 use crate::cli::context::Context;
 use crate::cli::hooks;
 use crate::config::SandboxMode;
-use crate::error::hint_of;
+use crate::error::{hint_of, usage};
 use crate::git::{Git, Version};
 use crate::hook::{self, State};
 use crate::model::id::{RefName, Slug};
-use crate::process::{self, sandbox::Kind};
+use crate::process::sandbox::{self, Kind};
 
 /// How a finding is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -207,34 +207,37 @@ fn look_at_hook(git: &Git) -> Result<Vec<Finding>> {
 }
 
 fn sandbox(context: &Context) -> Finding {
-    let there = process::sandbox::available();
-    match (context.config.sandbox.mode, there) {
+    let path = std::env::var("PATH").unwrap_or_default();
+    match (context.config.sandbox.mode, sandbox::available()) {
         (SandboxMode::None, _) => Finding::warn(
             "sandbox",
-            format!(
-                "switched off by the settings; {} works here",
-                if there == Kind::None {
-                    "none"
-                } else {
-                    there.word()
-                }
-            ),
-            "units run with your own rights; [sandbox] mode = \"auto\" takes the best that works",
+            "switched off by the settings: units run with your own rights".to_owned(),
+            "[sandbox] mode = \"auto\" takes the best that works here",
         ),
-        (SandboxMode::Auto, Kind::None) => Finding::warn(
-            "sandbox",
-            "none works here: units run with your own rights",
-            "install bubblewrap, and allow user namespaces",
-        ),
-        (mode @ (SandboxMode::Bubblewrap | SandboxMode::Landlock), Kind::None) => Finding {
-            level: Level::Fail,
-            ..Finding::warn(
-                "sandbox",
-                format!("the settings want {mode:?}, which does not work here"),
-                "install bubblewrap, and allow user namespaces; or set [sandbox] mode = \"auto\"",
-            )
-        },
-        (_, kind) => Finding::ok("sandbox", kind.word()),
+        (SandboxMode::Auto | SandboxMode::Bubblewrap, Kind::Bubblewrap) => {
+            Finding::ok("sandbox", "units run in bubblewrap".to_owned())
+        }
+        (SandboxMode::Landlock, _) => {
+            let what = "the settings want landlock, which dynwf does not know yet";
+            let hint = "[sandbox] mode = \"auto\" takes the best that works here";
+            Finding::fail("sandbox", &usage(what, hint))
+        }
+        (mode, Kind::None) => {
+            let why = match client::find("bwrap", &path) {
+                Some(program) => format!("{} does not work here", program.display()),
+                None => "bubblewrap is not installed".to_owned(),
+            };
+            let hint = "install bubblewrap, or run agents that you do not trust in a container";
+            if mode == SandboxMode::Bubblewrap {
+                Finding::fail("sandbox", &usage(format!("nothing runs: {why}"), hint))
+            } else {
+                Finding::warn(
+                    "sandbox",
+                    format!("units run with your own rights: {why}"),
+                    hint,
+                )
+            }
+        }
     }
 }
 
