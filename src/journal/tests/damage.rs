@@ -142,7 +142,7 @@ fn lines_that_are_missing_doubled_swapped_or_glued_are_damage() {
         assert_eq!(code_of(&error), ExitCode::Bug, "{what}");
         assert_eq!(
             hint_of(&error),
-            Some("dynwf doctor --repair SLUG"),
+            Some("dynwf doctor --repair refactor"),
             "{what}"
         );
     }
