@@ -51,8 +51,6 @@ fn the_journal_is_told_a_line_each() {
 #[test]
 fn following_ends_with_the_run() {
     let repo = TestRepo::small();
-    // The unit waits for a file that a sandbox would hide.
-    repo.place().user_config("[sandbox]\nmode = \"none\"\n");
     let plan = repo.place().join("plan.toml");
     let go = repo.place().join("go");
     let text = format!(
