@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde::Serialize;
 
+use crate::agent::client;
 use crate::cli::agents;
 use crate::cli::context::Context;
 use crate::cli::hooks;
