@@ -42,6 +42,27 @@ impl Context {
         Self::found(directory.to_owned(), true)
     }
 
+    /// The same where the configuration may be wrong: then with the defaults, and what is wrong with it.
+    pub(super) fn open_anyway(directory: Option<&Path>) -> Result<(Self, Option<anyhow::Error>)> {
+        let here = match directory {
+            Some(directory) => std::path::absolute(directory)?,
+            None => std::env::current_dir().context("finding the current folder")?,
+        };
+        let git = Git::discover(&here)?;
+        let (config, broken) = match configuration(&git, None, false) {
+            Ok(config) => (config, None),
+            Err(error) => (Config::default(), Some(error)),
+        };
+        let context = Self {
+            store: Store::new(git.common_dir()),
+            git,
+            config,
+            here,
+            alone: false,
+        };
+        Ok((context, broken))
+    }
+
     fn found(here: PathBuf, alone: bool) -> Result<Self> {
         let git = Git::discover(&here)?;
         let config = configuration(&git, None, alone)?;

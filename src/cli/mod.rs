@@ -5,23 +5,30 @@
 //! gets everything that narrates; no verb asks a question unless a person sits at a terminal; `--json` where
 //! something is read. Called by `main`.
 
+mod advice;
+mod agents;
 mod archive;
 mod confirm;
 mod context;
 mod demo;
+mod doctor;
 mod drive;
 mod gates;
 mod hooks;
 mod init;
 mod integrate;
 mod land;
+mod log;
 mod output;
 mod packet;
 mod plan;
 mod probe;
+mod prune;
 mod push;
 mod recipe;
+mod report;
 mod request;
+mod rescue;
 mod review;
 mod run;
 mod split;
@@ -33,7 +40,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::error::{self, ExitCode};
 use context::Context;
@@ -97,6 +104,15 @@ enum Command {
     Init(init::InitArgs),
     #[command(subcommand)]
     Hooks(hooks::HooksCommand),
+    Doctor(doctor::DoctorArgs),
+    #[command(subcommand)]
+    Agents(agents::AgentsCommand),
+    Log(log::LogArgs),
+    Report(report::ReportArgs),
+    Rescue(rescue::RescueArgs),
+    Prune(prune::PruneArgs),
+    Triage(advice::TriageArgs),
+    Completions(advice::CompletionsArgs),
     #[command(subcommand, hide = true)]
     Hook(hooks::HookCommand),
 }
@@ -151,6 +167,14 @@ fn dispatch(
         Command::Demo(args) => demo::demo(directory, args, perform),
         Command::Init(args) => init::init(&here()?, args),
         Command::Hooks(args) => hooks::hooks(&here()?, args),
+        Command::Doctor(args) => doctor::doctor(directory, args),
+        Command::Agents(args) => agents::agents(&here()?, args),
+        Command::Prune(args) => prune::prune(&here()?, args),
+        Command::Log(args) => log::log(&here()?, args),
+        Command::Report(args) => report::report(&here()?, args),
+        Command::Rescue(args) => rescue::rescue(&here()?, args),
+        Command::Triage(args) => advice::triage(args),
+        Command::Completions(args) => advice::completions(args, Cli::command()),
         Command::Hook(args) => Ok(hooks::hook(args)),
     }
 }

@@ -39,7 +39,8 @@ pub(super) struct ProbeArgs {
     #[arg(long)]
     stdin: bool,
 
-    /// Answer with JSON: {tree, conflicts: [{path, kind}], road}, on one line
+    /// Answer with JSON: {tree, conflicts: [{path, kind}], road}, on one line; with `reason` if the program had to
+    /// merge, and `directories` for a directory that was moved in two ways
     #[arg(long)]
     json: bool,
 }
@@ -107,7 +108,8 @@ impl Prober<'_> {
         };
         let (ours, theirs) = (self.commit(ours)?, self.commit(theirs)?);
         let base = base.map(|base| self.commit(base)).transpose()?;
-        if base.is_none() && self.git.merge_base(&ours, &theirs)?.is_none() {
+        let merged = self.batch.probe(base.as_ref(), &ours, &theirs);
+        if merged.is_err() && base.is_none() && self.git.merge_base(&ours, &theirs)?.is_none() {
             return Err(usage(
                 format!(
                     "{} and {} have no common ancestor",
@@ -117,7 +119,7 @@ impl Prober<'_> {
                 "name one with --base",
             ));
         }
-        self.batch.probe(base.as_ref(), &ours, &theirs)
+        merged
     }
 
     fn commit(&self, rev: &str) -> Result<CommitId> {
@@ -130,7 +132,11 @@ impl Prober<'_> {
 
     fn show(&self, merged: &TreeMerge) -> Result<()> {
         output::answer(&if self.json {
-            as_json(merged).to_string()
+            let mut answer = as_json(merged);
+            if let Some(reason) = self.batch.reason() {
+                answer["reason"] = reason.into();
+            }
+            answer.to_string()
         } else {
             as_text(merged)
         })
@@ -147,12 +153,17 @@ fn code(merged: &TreeMerge) -> ExitCode {
 fn as_json(merged: &TreeMerge) -> Value {
     match merged {
         TreeMerge::Clean { tree, road } => json!({"tree": tree, "conflicts": [], "road": road}),
-        TreeMerge::Conflicted { files } => {
+        TreeMerge::Conflicted { files, unmerged } => {
             let files: Vec<_> = files
                 .iter()
                 .map(|file| json!({"path": file.path, "kind": file.kind}))
                 .collect();
-            json!({"tree": null, "conflicts": files, "road": "git"})
+            // `conflicts` holds what git lists as unmerged and nothing else.
+            if *unmerged {
+                json!({"tree": null, "conflicts": files, "road": "git"})
+            } else {
+                json!({"tree": null, "conflicts": [], "directories": files, "road": "git"})
+            }
         }
     }
 }
@@ -161,7 +172,7 @@ fn as_json(merged: &TreeMerge) -> Value {
 fn as_text(merged: &TreeMerge) -> String {
     match merged {
         TreeMerge::Clean { tree, road } => format!("{tree} {road}"),
-        TreeMerge::Conflicted { files } => {
+        TreeMerge::Conflicted { files, .. } => {
             let paths: Vec<_> = files
                 .iter()
                 .map(|file| format!("\n  {}  {}", file.path, file.kind))

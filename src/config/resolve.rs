@@ -13,14 +13,13 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 use toml::de::DeValue;
 
-use super::document::{Content, Document, Entry, Node, of_value};
+use super::document::{Content, Document, Entry, Node, of_value, text_of};
 use super::file::{
     AgentConfig, File, GateConfig, IntegrationConfig, LimitsConfig, ReviewConfig, RoleConfig,
     SandboxConfig, WorkspaceConfig,
 };
 use super::problem::{Place, Problem, Source, failure};
 use super::rules::ADAPTERS;
-use crate::error::Failure;
 
 /// The name of the repository's configuration file, at the top of the work tree.
 pub const REPOSITORY_FILE: &str = "dynwf.toml";
@@ -136,21 +135,6 @@ impl Sources {
     }
 }
 
-fn text_of(path: &Path) -> Result<Option<String>> {
-    use std::io::ErrorKind;
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        // `HOME=/dev/null` is a usual way to say "no configuration".
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        Err(error) => {
-            let message = format!("reading the configuration {}: {error}", path.display());
-            Err(Failure::usage(message).into())
-        }
-    }
-}
-
 impl Config {
     /// Puts the sources together.
     ///
@@ -176,6 +160,27 @@ impl Config {
     /// Returns where the value of a dotted key (`limits.minutes`, `agents.codex.model`) came from.
     pub fn origin(&self, key: &str) -> Origin {
         self.origins.get(key).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// Returns every dotted key that somebody set, with where its value came from, sorted by key.
+    pub fn origins(&self) -> impl Iterator<Item = (&str, &Origin)> {
+        self.origins
+            .iter()
+            .map(|(key, origin)| (key.as_str(), origin))
+    }
+
+    /// Returns every setting with its value, by table, as `dynwf.toml` could hold it.
+    pub fn settings(&self) -> File {
+        File {
+            agents: self.agents.clone(),
+            workspace: self.workspace.clone(),
+            limits: self.limits.clone(),
+            sandbox: self.sandbox.clone(),
+            gate: self.gate.clone(),
+            integration: self.integration.clone(),
+            review: self.review.clone(),
+            roles: self.roles.clone(),
+        }
     }
 
     /// Returns the names that a packet may give as its agent, sorted: built-in and configured.

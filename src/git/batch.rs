@@ -14,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, Result};
 use git2::{ObjectType, Oid, Repository};
+use tempfile::TempDir;
 
 use super::merge::TreeMerge;
 use super::object::{CommitSpec, Prepared, oid};
@@ -33,7 +34,10 @@ pub struct Batch {
     /// A handle of its own, whose object database also holds what is not written yet.
     library: Option<Repository>,
     waiting: Vec<Oid>,
+    /// Where the program puts the objects of a probe.
+    scratch: Option<TempDir>,
     cache: Cache,
+    reason: Option<&'static str>,
     outside: Arc<OnceLock<Arc<Outside>>>,
 }
 
@@ -44,7 +48,7 @@ impl Git {
     /// If the repository cannot be opened.
     pub fn batch(&self) -> Result<Batch> {
         let open = || -> Result<Repository> {
-            let library = Repository::open(self.common_dir())?;
+            let library = Repository::open(self.git_dir())?;
             // Asked first of all, and the one that takes what is written.
             library.odb()?.add_new_mempack_backend(1000)?;
             Ok(library)
@@ -57,7 +61,9 @@ impl Git {
             git: self.clone(),
             library,
             waiting: Vec::new(),
+            scratch: None,
             cache: Cache::default(),
+            reason: None,
             outside: Arc::default(),
         })
     }
@@ -87,8 +93,7 @@ impl Batch {
             .with_context(|| format!("merging {theirs} into {ours} from {base}"))
     }
 
-    /// Says what a merge would give, and keeps nothing of it: a tree that was made in this process is not
-    /// written. `base` as in [`Git::merge_tree_onto`], if given.
+    /// Says what a merge would give, and keeps nothing of it: the tree is not in the repository afterwards. `base` as in [`Git::merge_tree_onto`], if given.
     ///
     /// # Errors
     /// As [`Git::merge_tree`].
@@ -98,11 +103,13 @@ impl Batch {
         ours: &CommitId,
         theirs: &CommitId,
     ) -> Result<TreeMerge> {
-        match self.in_memory(base, ours, theirs)? {
-            Some((tree, _)) => clean(tree),
-            None => self.by_program(base, ours, theirs),
-        }
-        .with_context(|| format!("probing {theirs} against {ours}"))
+        self.try_out(base, ours, theirs)
+            .with_context(|| format!("probing {theirs} against {ours}"))
+    }
+
+    /// Returns why the last merge or probe was left to the program; `None` if it was not.
+    pub fn reason(&self) -> Option<&'static str> {
+        self.reason
     }
 
     /// As [`Git::commit`], but not in the repository before [`Batch::write`]. A commit that is to be signed is
@@ -157,31 +164,40 @@ impl Batch {
         Ok(())
     }
 
+    fn try_out(
+        &mut self,
+        base: Option<&CommitId>,
+        ours: &CommitId,
+        theirs: &CommitId,
+    ) -> Result<TreeMerge> {
+        if let Some((tree, _)) = self.in_memory(base, ours, theirs)? {
+            return clean(tree);
+        }
+        self.write()?;
+        let scratch = match self.scratch.take() {
+            Some(scratch) => scratch,
+            None => tempfile::tempdir().context("making a temporary directory")?,
+        };
+        let place = Some(scratch.path());
+        let merged = self.git.merge_by_program(base, ours, theirs, place);
+        self.scratch = Some(scratch);
+        merged
+    }
+
     fn merge(
         &mut self,
         base: Option<&CommitId>,
         ours: &CommitId,
         theirs: &CommitId,
     ) -> Result<TreeMerge> {
-        match self.in_memory(base, ours, theirs)? {
-            Some((tree, fresh)) => {
-                if let Some(library) = &self.library {
-                    take_in(library, &mut self.waiting, fresh)?;
-                }
-                clean(tree)
+        if let Some((tree, fresh)) = self.in_memory(base, ours, theirs)? {
+            if let Some(library) = &self.library {
+                take_in(library, &mut self.waiting, fresh)?;
             }
-            None => self.by_program(base, ours, theirs),
+            return clean(tree);
         }
-    }
-
-    fn by_program(
-        &mut self,
-        base: Option<&CommitId>,
-        ours: &CommitId,
-        theirs: &CommitId,
-    ) -> Result<TreeMerge> {
         self.write()?;
-        self.git.merge_by_program(base, ours, theirs)
+        self.git.merge_by_program(base, ours, theirs, None)
     }
 
     /// Merges in this process; `None` if the program has to.
@@ -191,7 +207,9 @@ impl Batch {
         ours: &CommitId,
         theirs: &CommitId,
     ) -> Result<Option<(Oid, Vec<Fresh>)>> {
+        self.reason = None;
         let Some(library) = &self.library else {
+            self.reason = Some("a repository for the program alone");
             return Ok(None);
         };
         let (ours, theirs) = (oid(ours.as_str())?, oid(theirs.as_str())?);
@@ -217,7 +235,10 @@ impl Batch {
         };
         match merged() {
             Ok(merged) => Ok(Some(merged)),
-            Err(Stop::Unsure(_)) => Ok(None),
+            Err(Stop::Unsure(why)) => {
+                self.reason = Some(why);
+                Ok(None)
+            }
             Err(Stop::Failed(error)) => Err(error),
         }
     }
@@ -274,7 +295,7 @@ fn pack(library: &Repository, objects: &[Oid]) -> Result<Vec<u8>> {
 /// Reads what outside of the trees decides how texts merge.
 fn outside(git: &Git) -> Result<Outside> {
     let settings = git.commit_settings()?;
-    let plain = !settings.flag("merge.renormalize") && settings.text("merge.default").is_none();
+    let mut plain = !settings.flag("merge.renormalize") && settings.text("merge.default").is_none();
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let mut files = vec![
         git.common_dir().join("info/attributes"),
@@ -284,20 +305,18 @@ fn outside(git: &Git) -> Result<Outside> {
     if let Some(program) = super::cmd::program()?.parent().and_then(Path::parent) {
         files.push(program.join("etc/gitattributes"));
     }
-    match settings.text("core.attributesfile") {
-        Some(file) => {
-            let below_home = file.strip_prefix("~/").zip(home);
-            files.push(
-                below_home.map_or_else(|| PathBuf::from(file), |(file, home)| home.join(file)),
-            );
+    if let Some(file) = settings.text("core.attributesfile") {
+        match file.strip_prefix("~/").zip(home) {
+            Some((file, home)) => files.push(home.join(file)),
+            // Another person's home, or git's own folder.
+            None if file.starts_with(['~', '%']) => plain = false,
+            None => files.push(git.common_dir().join(file)),
         }
-        None => {
-            let set = std::env::var_os("XDG_CONFIG_HOME").filter(|path| !path.is_empty());
-            let folder = set
-                .map(PathBuf::from)
-                .or(home.map(|home| home.join(".config")));
-            files.extend(folder.map(|folder| folder.join("git/attributes")));
-        }
+    } else {
+        let set = std::env::var_os("XDG_CONFIG_HOME").filter(|path| !path.is_empty());
+        let folder = set.map(PathBuf::from);
+        let folder = folder.or(home.map(|home| home.join(".config")));
+        files.extend(folder.map(|folder| folder.join("git/attributes")));
     }
     // A file that cannot be read is none to git either.
     let attributes = files.iter().filter_map(|file| std::fs::read(file).ok());

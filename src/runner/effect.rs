@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow, bail};
 use jiff::Timestamp;
 
+use super::confine;
 use super::message::Tools;
 use crate::fault;
 use crate::gate;
@@ -66,7 +67,7 @@ fn perform_open(tools: &Tools, state: &RunState, id: OpId, open: &OpenOp) -> Res
             name,
             workspace,
             holds,
-        } => remove_workspace(git, state, name, workspace, holds, open.since),
+        } => remove_workspace(tools, state, name, workspace, holds, open.since),
         Op::AdvancePacket {
             workspace, refs, ..
         } => {
@@ -112,9 +113,18 @@ fn move_refs(git: &Git, refs: &[RefUpdate], reason: &str) -> Result<OpOutcome> {
     Ok(match git.update_refs(refs, reason)? {
         RefMove::Moved | RefMove::Already => OpOutcome::Done,
         RefMove::Refused { name, found } => {
-            let found = found.as_ref().map_or("nothing", CommitId::short).to_owned();
+            let expected = refs.iter().find(|update| update.name == name);
+            let expected = expected.and_then(|update| update.old.as_ref());
+            let found = found.as_ref().map_or("nothing", CommitId::short);
+            let way_out = match expected {
+                Some(old) => format!("; git update-ref {name} {} puts it back", old.short()),
+                None if name.as_str().starts_with("refs/heads/") => {
+                    format!("; git branch -m {} OTHER-NAME makes room", name.short())
+                }
+                None => String::new(),
+            };
             OpOutcome::Refused(format!(
-                "{name} stands at {found}, which dynwf did not put there"
+                "{name} stands at {found}, which dynwf did not put there{way_out}"
             ))
         }
     })
@@ -186,15 +196,23 @@ fn with_present_pins(git: &Git, refs: &[RefUpdate]) -> Result<Vec<RefUpdate>> {
 }
 
 fn remove_workspace(
-    git: &Git,
+    tools: &Tools,
     state: &RunState,
     name: &WorkspaceName,
     workspace: &Workspace,
     holds: &CommitId,
     at: Timestamp,
 ) -> Result<OpOutcome> {
+    let git = &tools.git;
     let stamp = at.strftime("%Y%m%dT%H%M%S%3fZ").to_string();
     let rescue_ref = state.slug.rescue(&name.to_string(), &stamp);
+    if let Some(packet) = name.packet().and_then(|id| state.packets.get(id)) {
+        let private = confine::private_of(tools, state, name, packet.attempt);
+        let keep = state.slug.rescue(&format!("{name}-commits"), &stamp);
+        let base = packet.base.as_ref().unwrap_or(holds);
+        workspace::harvest(git, &private, base, &keep)
+            .with_context(|| format!("keeping what the worker of {name} committed"))?;
+    }
     let rescued = workspace::rescue(git, workspace, holds, &rescue_ref, at, Caps::default())
         .with_context(|| format!("keeping what lies in {}", workspace.path))?;
     fault::point("effect:rescued");

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, anyhow};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, interval};
 
+use super::confine;
 use super::message::{Input, Message, Tools, UnitEnd};
 use crate::agent::env::unit_environment;
 use crate::agent::prompt::{self, PromptParts};
@@ -23,6 +24,7 @@ use crate::model::packet::Workspace;
 use crate::model::plan::{COMMAND_AGENT, Packet};
 use crate::model::state::RunState;
 use crate::model::unit::{Unit, UnitKind, UnitOutcome, Usage, WorkspaceName};
+use crate::process::sandbox::Kind;
 use crate::process::{self, Ended, Follow, Look, Stop, Task, UnitDir};
 
 /// How often a unit's output is looked at.
@@ -112,6 +114,9 @@ async fn see_through(
         .packet()
         .and_then(|id| state.packets.get(id))
         .map(|packet| packet.session_used.clone());
+    if let (Some((_, table)), Some(packet)) = (&agent, packet_of(state, unit)) {
+        confine::bring_back(tools, state, unit, packet.agent_name(), table);
+    }
     let wanted = packet_of(state, unit).filter(|packet| !packet.expects_commit());
     watched.finish(messages, ended, &used.unwrap_or_default(), wanted, &result)
 }
@@ -286,7 +291,13 @@ fn task(
     task.seconds = unit.seconds;
     task.silence = unit.silence;
     task.output_limit = u64::from(tools.config.limits.output_mb) << 20;
-    Ok(task)
+    let worker = (
+        packet_of(state, unit)
+            .filter(|_| unit.is_work())
+            .map_or(COMMAND_AGENT, Packet::agent_name),
+        &config,
+    );
+    confine::confine(tools, state, unit, workspace, folder, worker, task)
 }
 
 fn shell(run: &str) -> Vec<String> {
@@ -326,7 +337,7 @@ fn work(
         workspace: Path::new(&workspace.path),
         session,
         run: packet.run.as_deref(),
-        sandboxed: false,
+        sandboxed: confine::kind(confine::mode(tools, config))? != Kind::None,
     })
 }
 

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, anyhow};
 use jiff::Timestamp;
 
+use super::confine;
 use super::message::{CollectResult, Input, MergeResult, Tools};
 use crate::fault;
 use crate::integrate::{self, Merged, PacketMerge};
@@ -11,6 +12,7 @@ use crate::model::id::{CommitId, PacketId};
 use crate::model::packet::{Collected, Conflict, ConflictFile, RiskFacts, Weight};
 use crate::model::scope::Scope;
 use crate::model::state::{Integration, PacketState, RunState};
+use crate::model::unit::WorkspaceName;
 use crate::review::facts::risk_facts;
 use crate::workspace::{self, CollectSpec, Outcome};
 
@@ -26,15 +28,24 @@ pub(super) fn collect(tools: &Tools, state: &RunState, id: &PacketId) -> Result<
         .clone()
         .ok_or_else(|| anyhow!("packet {id} has no base"))?;
     fault::point("collect:before");
-    let collection = workspace::collect(
+    let name = WorkspaceName::Packet(id.clone());
+    let private = confine::private_of(tools, state, &name, packet.attempt);
+    let stamp = time_of(packet, state)
+        .strftime("%Y%m%dT%H%M%SZ")
+        .to_string();
+    let keep = state.slug.rescue(&format!("{id}-commits"), &stamp);
+    let kept = workspace::harvest(&tools.git, &private, &base, &keep)?;
+    let mut collection = workspace::collect(
         &tools.git,
         workspace,
         &CollectSpec {
             base: base.clone(),
+            earlier: packet.branch.clone(),
             at: time_of(packet, state),
             message: integrate::packet_message(&state.slug, planned),
         },
     )?;
+    collection.notes.extend(kept);
     let result = match collection.outcome {
         // In goal mode the checks decide, also about an agent that changed nothing.
         Outcome::Nothing if planned.turns.is_some_and(|turns| turns > 1) => {

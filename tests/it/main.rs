@@ -5,11 +5,24 @@
     reason = "a test that cannot set its scene fails there"
 )]
 
+mod answers;
+mod bad_input;
+mod bad_place;
+mod cli;
 mod crash;
+mod docs;
+mod everyday;
+mod hostile;
 mod job;
 mod kill;
+mod merge_equal;
+mod model_server_test;
+mod probe;
 mod process;
+mod readme;
 mod real_clients;
 mod repo_rules;
+mod sandbox;
+mod shapes;
 mod support;
 mod support_test;

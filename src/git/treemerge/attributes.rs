@@ -90,7 +90,7 @@ fn is_about_merging(word: &[u8]) -> bool {
 fn may_match(pattern: &[u8], path: &[u8]) -> bool {
     let name = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
     let special = |b: &u8| matches!(b, b'*' | b'?' | b'[' | b'\\' | b'/');
-    let is_plain = |text: &[u8]| !text.iter().any(|b| special(b));
+    let is_plain = |text: &[u8]| !text.iter().any(special);
     match pattern.strip_prefix(b"*") {
         Some(ending) if is_plain(ending) => name
             .to_ascii_lowercase()

@@ -79,7 +79,9 @@ impl<'a> TreeWalk<'a> {
         loop {
             let run = equal_run(&rest)?;
             made.extend_from_slice(&rest[0][..run]);
-            rest.iter_mut().for_each(|rest| *rest = &rest[run..]);
+            for rest in &mut rest {
+                *rest = &rest[run..];
+            }
             let Some(three) = take(&mut rest)? else {
                 break;
             };

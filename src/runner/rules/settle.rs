@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::question::ask;
+use super::question::{ask, why_not};
 use super::start::{has_open_op, is_advanced};
 use crate::gate::{binding_for_merge, policy};
 use crate::model::event::{EventKind, GivenUp};
@@ -28,6 +28,9 @@ pub(super) fn advance(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventK
             if packet.branch.as_ref() == Some(&collected.tip) {
                 return None;
             }
+            // An earlier turn of the same attempt was collected before: its tip gives way to this one.
+            let earlier = packet.branch.clone();
+            let earlier = earlier.filter(|branch| Some(branch) != packet.base.as_ref());
             let refs = vec![
                 RefUpdate {
                     name: state.slug.branch(id),
@@ -36,7 +39,7 @@ pub(super) fn advance(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventK
                 },
                 RefUpdate {
                     name: state.slug.tip_pin(id, packet.attempt),
-                    old: None,
+                    old: earlier,
                     new: Some(collected.tip.clone()),
                 },
             ];
@@ -186,14 +189,7 @@ fn decide_one(
         GateStatus::Denied => Some(EventKind::PacketGivenUp {
             packet: id.clone(),
             how: GivenUp::Rejected,
-            why: gate
-                .decision
-                .as_ref()
-                .filter(|decision| !decision.why.is_empty())
-                .map_or_else(
-                    || format!("rejected by {by}"),
-                    |decision| decision.why.clone(),
-                ),
+            why: why_not(gate),
         }),
         _ => None,
     }

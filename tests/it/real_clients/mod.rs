@@ -4,27 +4,34 @@
 //! the last one likes by `DYNWF_NODE_BIN`); `.ci/run` installs them. A test works with those that are there, a packet
 //! each, all in one workflow.
 
+/// The clients that are there; says which are not, and returns from the test if none is.
+macro_rules! clients {
+    () => {{
+        let (there, absent) = $crate::support::clients();
+        for variable in absent {
+            println!("skipped for one client: {variable} names no program");
+        }
+        if there.is_empty() {
+            $crate::support::skip!("no client is installed");
+        }
+        there
+    }};
+}
+
 mod scene;
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use scene::{Client, KEY, Scene, Setting, clients};
+use scene::{Packet, Scene, Setting};
 
-use crate::support::{Fault, Step, skip};
+use crate::support::{Fault, KEY, Step, skip};
 
-/// The clients that are there; returns from the test if there are none.
-macro_rules! clients {
-    () => {{
-        let clients: Vec<Client> = clients();
-        if clients.is_empty() {
-            skip!("no client is installed");
-        }
-        clients
-    }};
-}
+/// The exit code of a run with nothing left to do.
+const DONE: i32 = 0;
 
 /// The exit code of a run whose packets are all merged: the gate for landing waits.
 const WAITS: i32 = 3;
@@ -48,6 +55,45 @@ fn every_client_edits_in_its_own_workspace() {
         assert_eq!(scene.integrated(&packet.file("new.txt")), packet.id);
         let library = scene.integrated(&packet.file("src/lib.rs"));
         assert!(library.ends_with("// mended"), "{library}");
+    }
+}
+
+#[test]
+fn in_the_sandbox_a_client_commits_and_reaches_nothing_of_the_persons() {
+    let clients = clients!();
+    let scene = Scene::new(&Setting::of(&clients), |packet| {
+        let library = packet.file("src/lib.rs");
+        // Both the checkout and the home folder lie two above the workflow's folder.
+        let outside = "echo x > ../../../repo/escaped; echo x > ../../../home/escaped";
+        vec![
+            Step::run(format!(
+                "echo '// mended' >> {library}; git commit -qam 'my own words'; git log -1 --format=%s; {outside}"
+            )),
+            Step::say("It is committed."),
+        ]
+    });
+    let sandboxed = Command::new("bwrap")
+        .args(["--ro-bind", "/", "/", "true"])
+        .status();
+    if !sandboxed.is_ok_and(|status| status.success()) {
+        skip!("bubblewrap does not work here");
+    }
+    scene.run(WAITS);
+    scene.assert_all("integrated");
+    assert_eq!(scene.facts("RunStarted")[0]["sandbox"], "bubblewrap");
+    for packet in &scene.packets {
+        let library = scene.integrated(&packet.file("src/lib.rs"));
+        assert!(library.ends_with("// mended"), "{library}");
+        let last = scene.server.asked(&packet.id).pop().expect("it was asked");
+        // git worked for it, and what lies outside did not.
+        let told = last.body.to_string();
+        assert!(told.contains("my own words\\n"), "{told}");
+        assert!(!scene.repo.join("escaped").exists(), "{}", packet.id);
+        assert!(
+            !scene.repo.place().home().join("escaped").exists(),
+            "{}",
+            packet.id
+        );
     }
 }
 
@@ -80,7 +126,7 @@ fn a_wrong_answer_is_mended_in_the_same_conversation() {
         assert!(last.contains("It is finished."), "{id}: {last}");
         assert!(last.contains("It is not finished yet"), "{id}: {last}");
         // Each turn is charged what it used, whatever the client counts over.
-        let used = scene.used(id);
+        let used = scene.of_turns(id, "usage");
         let tokens: Vec<_> = used
             .iter()
             .map(|used| (&used["input_tokens"], &used["output_tokens"]))
@@ -99,6 +145,92 @@ fn a_wrong_answer_is_mended_in_the_same_conversation() {
             assert_eq!(id, "codex", "it alone knows no prices");
         }
     }
+}
+
+#[test]
+fn an_answer_that_breaks_its_schema_is_asked_for_again() {
+    let clients = clients!();
+    let setting = Setting {
+        packet: "kind = \"research\"\n[packet.schema]\ntype = \"object\"\nadditionalProperties = false\n\
+                 required = [\"verdict\", \"score\"]\n[packet.schema.properties]\n\
+                 verdict = { type = \"string\" }\nscore = { type = \"integer\" }",
+        ..Setting::of(&clients)
+    };
+    let right = json!({"verdict": "fine", "score": 7});
+    let scene = Scene::new(&setting, |_| {
+        let wrong = json!({"verdict": "fine", "score": "high"});
+        let steps = [
+            Step::answer(wrong),
+            Step::answer(right.clone()),
+            Step::say("That is it."),
+        ];
+        steps.to_vec()
+    });
+    scene.run(DONE);
+    scene.assert_all("done");
+    for packet in &scene.packets {
+        let id = &packet.id;
+        let answers = scene.of_turns(id, "answer");
+        let answer = answers.last().and_then(|answer| answer.as_str());
+        let answer: Value = serde_json::from_str(answer.expect("an answer")).expect("JSON");
+        assert_eq!(answer, right, "{id}");
+        // Claude Code has a tool for answers, which refuses what does not fit: one turn is enough.
+        assert_eq!(answers.len(), if id == "claude" { 1 } else { 2 }, "{id}");
+        let asked = scene.server.asked(id);
+        assert_eq!((asked[0].step, asked[1].step), (0, 1), "{id}");
+        let told = asked[1].body.to_string();
+        assert!(
+            told.contains("score") && told.contains("high"),
+            "{id}: {told}"
+        );
+        // One service takes the schema itself.
+        let carried = &asked[0].body["text"]["format"]["schema"];
+        assert_eq!(!carried.is_null(), id == "codex", "{id}: {carried}");
+    }
+}
+
+#[test]
+fn a_plan_that_cannot_be_is_asked_for_again() {
+    let clients = clients!();
+    let plan = |after: &str| {
+        let packet = json!({"id": "01-readme", "objective": "Say it", "scope": ["README.md"], "agent": "parent",
+            "after": [after]});
+        let mut plan = json!({"goal": "Say so", "packet": [packet]});
+        if after.is_empty() {
+            plan["packet"][0]["after"] = json!([]);
+        }
+        plan
+    };
+    let scene = Scene::new(&Setting::of(&clients), |_| {
+        let steps = [
+            Step::answer(plan("nobody")),
+            Step::answer(plan("")),
+            Step::say("That is it."),
+        ];
+        steps.to_vec()
+    });
+    for client in &clients {
+        let id = client.name;
+        let slug = format!("by-{id}");
+        let task = format!("Plan it. [[script={id}]]");
+        let said = scene
+            .dynwf()
+            .run(["plan", &slug, "--task", &task, "--agent", id]);
+        let said = said.success();
+        assert!(said.stderr.contains("nobody"), "{said}");
+        let written = scene.repo.read(&format!(".workflow/{slug}/plan.toml"));
+        assert!(
+            written.contains("01-readme") && !written.contains("nobody"),
+            "{written}"
+        );
+        let asked = scene.server.asked(id);
+        let again = asked
+            .iter()
+            .find(|asked| asked.step > 0)
+            .expect("it was asked again");
+        assert!(again.body.to_string().contains("nobody"), "{id}");
+    }
+    assert!(scene.processes().is_empty());
 }
 
 #[test]
@@ -206,6 +338,32 @@ fn a_client_that_hangs_ends_with_the_run_and_is_started_anew() {
 }
 
 #[test]
+fn a_tool_that_hangs_ends_with_its_client() {
+    let clients = clients!();
+    let scene = Scene::new(&Setting::of(&clients), |packet| {
+        let mark = packet.file("begun");
+        vec![Step::run(format!("touch {mark}; tail -f /dev/null"))]
+    });
+    let mut running = scene.start();
+    running.wait_until("every tool has begun", || {
+        let begun = |packet: &Packet| {
+            scene
+                .workspace(&packet.id)
+                .join(packet.file("begun"))
+                .exists()
+        };
+        scene.packets.iter().all(begun)
+    });
+    assert!(
+        scene.processes().len() >= 3 * clients.len(),
+        "shim, client and tool"
+    );
+    running.signal(Signal::INT);
+    // Clients start their tools in sessions of their own; none of those is left.
+    scene.ends(running, 130);
+}
+
+#[test]
 fn a_client_that_says_nothing_for_a_minute_is_stopped() {
     let clients = clients!();
     let setting = Setting {
@@ -264,10 +422,14 @@ fn twelve_packets_at_once_are_not_mixed_up() {
                 packet.id,
                 packet.file("src/lib.rs")
             )),
-            Step::say(format!("I am {}.", packet.id)),
+            Step::say(format!("I am {}.", packet.id)).held(),
         ]
     });
-    scene.run(WAITS);
+    let mut running = scene.start();
+    // None of them is let go before all of them are there.
+    scene.wait_for_step(&mut running, 2);
+    scene.server.open();
+    scene.ends(running, WAITS);
     scene.assert_all("integrated");
     for packet in &scene.packets {
         let id = &packet.id;

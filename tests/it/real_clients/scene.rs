@@ -2,47 +2,16 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::support::{CommandOutput, Dynwf, Fingerprint, ModelServer, Running, Step, TestRepo};
+use crate::support::{
+    Client, CommandOutput, Dynwf, Fingerprint, ModelServer, Running, Step, TestRepo,
+};
 
 /// The workflow of every scene.
 const SLUG: &str = "real";
-
-/// The key that the clients show the model.
-pub(super) const KEY: &str = "a-scripted-key";
-
-/// A client that is installed.
-#[derive(Clone, Debug)]
-pub(super) struct Client {
-    pub(super) name: &'static str,
-    program: String,
-}
-
-/// The clients whose programs the environment names; the others are said to be absent.
-pub(super) fn clients() -> Vec<Client> {
-    [
-        ("codex", "DYNWF_CODEX_BIN"),
-        ("claude", "DYNWF_CLAUDE_BIN"),
-        ("pi", "DYNWF_PI_BIN"),
-    ]
-    .into_iter()
-    .filter_map(|(name, variable)| {
-        let program = std::env::var(variable)
-            .ok()
-            .filter(|program| !program.is_empty());
-        if program.is_none() {
-            println!("skipped for {name}: {variable} names no program");
-        }
-        Some(Client {
-            name,
-            program: program?,
-        })
-    })
-    .collect()
-}
 
 /// A packet of a scene: it may change the crate of its own name.
 #[derive(Clone, Debug)]
@@ -116,7 +85,8 @@ impl Scene {
         let server = ModelServer::start(scripts);
         let mut config = setting.config.to_owned();
         for client in setting.clients {
-            config += &configure(client, &repo, &server);
+            let folder = repo.place().join(format!("{}-home", client.name));
+            config += &client.table(&folder, &server.url());
         }
         repo.place().user_config(&config);
         let before = repo.fingerprint();
@@ -238,8 +208,8 @@ impl Scene {
             .collect()
     }
 
-    /// What each turn of a packet is said to have used.
-    pub(super) fn used(&self, id: &str) -> Vec<Value> {
+    /// What the journal says of the end of each turn of a packet, by this name.
+    pub(super) fn of_turns(&self, id: &str, name: &str) -> Vec<Value> {
         let started = self.facts("UnitStarted");
         let turns: Vec<Value> = started
             .into_iter()
@@ -252,7 +222,7 @@ impl Scene {
         ended
             .iter()
             .filter(of_turn)
-            .map(|fact| fact["usage"].clone())
+            .map(|fact| fact[name].clone())
             .collect()
     }
 
@@ -316,87 +286,4 @@ impl Scene {
         })
         .collect()
     }
-}
-
-/// A table of the person's configuration, and the client's own folder.
-fn configure(client: &Client, repo: &TestRepo, server: &ModelServer) -> String {
-    let folder = repo.place().join(format!("{}-home", client.name));
-    fs::create_dir(&folder).expect("the client's folder can be made");
-    let (model, args, env) = match client.name {
-        "codex" => codex(server, repo),
-        "claude" => claude(server),
-        _ => pi(server, &folder),
-    };
-    let list = |parts: Vec<String>| Value::from(parts).to_string();
-    let env: Vec<String> = env
-        .into_iter()
-        .map(|(name, value)| format!("{name} = {}", json!(value)))
-        .collect();
-    format!(
-        "[agents.{}]\nprogram = {}\nconfig_dir = {}\nmodel = \"{model}\"\nargs = {}\nenv = {{ {} }}\n",
-        client.name,
-        json!(client.program),
-        json!(folder),
-        list(args),
-        env.join(", ")
-    )
-}
-
-type Settings = (&'static str, Vec<String>, Vec<(&'static str, String)>);
-
-fn codex(server: &ModelServer, repo: &TestRepo) -> Settings {
-    let provider = format!(
-        "model_providers.scripted={{name=\"scripted\",base_url=\"{}/v1\",wire_api=\"responses\",\
-         env_key=\"SCRIPTED_KEY\",request_max_retries=2,stream_max_retries=2}}",
-        server.url()
-    );
-    let temporary = repo.place().join("temporary");
-    fs::create_dir(&temporary).expect("the folder can be made");
-    let args = ["-c", &provider, "-c", "model_provider=\"scripted\""];
-    (
-        "gpt-5.5",
-        args.map(str::to_owned).to_vec(),
-        vec![
-            ("SCRIPTED_KEY", KEY.to_owned()),
-            // Its own sandbox needs a helper, which it does not put below the folder for temporary files.
-            ("TMPDIR", temporary.display().to_string()),
-        ],
-    )
-}
-
-fn claude(server: &ModelServer) -> Settings {
-    (
-        "claude-sonnet-4-5",
-        // Where no sandbox is around it, commands need a permission.
-        ["--allowedTools", "Bash"].map(str::to_owned).to_vec(),
-        vec![
-            ("ANTHROPIC_BASE_URL", server.url()),
-            ("ANTHROPIC_API_KEY", KEY.to_owned()),
-            ("CLAUDE_CODE_MAX_RETRIES", "2".to_owned()),
-        ],
-    )
-}
-
-fn pi(server: &ModelServer, folder: &Path) -> Settings {
-    let models = json!({"providers": {"scripted": {
-        "baseUrl": format!("{}/v1", server.url()), "api": "openai-completions", "apiKey": KEY,
-        "models": [{"id": "scripted-model", "contextWindow": 128_000, "maxTokens": 8000,
-            "cost": {"input": 1, "output": 2, "cacheRead": 0, "cacheWrite": 0}}]}}});
-    let settings = json!({"retry": {"enabled": true, "maxRetries": 2, "baseDelayMs": 50}});
-    for (name, value) in [("models.json", models), ("settings.json", settings)] {
-        fs::write(folder.join(name), value.to_string()).expect("a setting can be written");
-    }
-    let machine = std::env::var("PATH").unwrap_or_default();
-    let path =
-        std::env::var("DYNWF_NODE_BIN").map_or(machine.clone(), |node| format!("{node}:{machine}"));
-    let env = [
-        ("PATH", path.as_str()),
-        ("PI_OFFLINE", "1"),
-        ("PI_TELEMETRY", "0"),
-    ];
-    (
-        "scripted-model",
-        ["--provider", "scripted"].map(str::to_owned).to_vec(),
-        env.map(|(name, value)| (name, value.to_owned())).to_vec(),
-    )
 }

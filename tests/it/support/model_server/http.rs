@@ -28,8 +28,11 @@ impl Request {
             body: Vec::new(),
         };
         if let Some((method, rest)) = words.split_once(' ') {
-            request.method = method.to_owned();
-            request.target = rest.split(' ').next().unwrap_or_default().to_owned();
+            method.clone_into(&mut request.method);
+            rest.split(' ')
+                .next()
+                .unwrap_or_default()
+                .clone_into(&mut request.target);
         }
         loop {
             words = line(&mut reader)?;

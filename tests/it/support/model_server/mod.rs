@@ -166,7 +166,7 @@ impl Shared {
         let step = self.step(name, talk.step);
         for (place, fault) in step.faults.iter().enumerate() {
             if self.happens(fault, (wire, name.clone(), talk.step, place)) {
-                return self.fail(wire, fault, stream, &body);
+                return fail(wire, fault, stream, &body);
             }
         }
         if step.held && !self.wait_until_open() {
@@ -192,25 +192,6 @@ impl Shared {
         }
     }
 
-    fn fail(
-        &self,
-        wire: Wire,
-        fault: &Fault,
-        mut stream: TcpStream,
-        body: &Value,
-    ) -> std::io::Result<()> {
-        match fault.status {
-            Some(status) => {
-                let error = wire.error(status, &fault.message);
-                http::answer(&mut stream, (status, error), &fault.headers, false)
-            }
-            None => {
-                wire.begin(&mut stream, body)?;
-                stream.flush()
-            }
-        }
-    }
-
     /// Whether held answers were let out, and not the server stopped.
     fn wait_until_open(&self) -> bool {
         let state = self.lock();
@@ -219,6 +200,16 @@ impl Shared {
             .wait_while(state, |state| !state.open && !state.stopping);
         state.is_ok_and(|state| state.open)
     }
+}
+
+/// Answers with an error, or begins an answer and ends there.
+fn fail(wire: Wire, fault: &Fault, mut stream: TcpStream, body: &Value) -> std::io::Result<()> {
+    if let Some(status) = fault.status {
+        let error = wire::error(status, &fault.message);
+        return http::answer(&mut stream, (status, error), &fault.headers, false);
+    }
+    wire.begin(&mut stream, body)?;
+    stream.flush()
 }
 
 /// What clients ask beside the model itself.

@@ -208,7 +208,8 @@ fn write(path: &str, text: &str, talk: &Conversation) -> Move {
         .get("apply_patch")
         .is_some_and(|kind| kind == "custom")
     {
-        let lines: String = text.lines().map(|line| format!("+{line}\n")).collect();
+        let lines = text.lines().map(|line| format!("+{line}\n"));
+        let lines = lines.collect::<Vec<_>>().concat();
         return Move::Freeform {
             tool: "apply_patch".to_owned(),
             input: format!("*** Begin Patch\n*** Add File: {path}\n{lines}*** End Patch"),

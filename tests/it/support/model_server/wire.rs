@@ -36,17 +36,6 @@ impl Wire {
         .map(|(_, wire)| wire)
     }
 
-    /// The body of an error.
-    pub(super) fn error(self, status: u16, message: &str) -> Value {
-        let kind = match status {
-            401 => "authentication_error",
-            429 => "rate_limit_error",
-            400 => "invalid_request_error",
-            _ => "api_error",
-        };
-        json!({"type": "error", "error": {"type": kind, "code": kind, "message": message}})
-    }
-
     /// Begins an answer that never comes.
     pub(super) fn begin(self, stream: &mut TcpStream, request: &Value) -> Result<()> {
         begin_events(stream)?;
@@ -101,7 +90,7 @@ impl Wire {
     /// The answer where no stream is wanted: only one client does that, when a stream failed it.
     fn whole(self, request: &Value, reply: &Move, tokens: Tokens) -> (u16, Value) {
         if self != Self::Messages {
-            return (400, self.error(400, "only streams are spoken here"));
+            return (400, error(400, "only streams are spoken here"));
         }
         let mut message = message_begins(request, tokens)["message"].take();
         message["content"] = json!([block(reply)]);
@@ -109,6 +98,17 @@ impl Wire {
         message["usage"] = anthropic_usage(tokens);
         (200, message)
     }
+}
+
+/// The body of an error.
+pub(super) fn error(status: u16, message: &str) -> Value {
+    let kind = match status {
+        401 => "authentication_error",
+        429 => "rate_limit_error",
+        400 => "invalid_request_error",
+        _ => "api_error",
+    };
+    json!({"type": "error", "error": {"type": kind, "code": kind, "message": message}})
 }
 
 /// A name that was not given before.
