@@ -97,7 +97,7 @@ pub(super) fn confine(
     let private = private_of(tools, state, &unit.workspace, unit.attempt);
     workspace::lend(&tools.git, workspace, &private)
         .with_context(|| format!("lending {} a git directory", unit.workspace))?;
-    let home = home_of(&task);
+    let home = home_of(&mut task);
     let own_home = tools
         .store
         .folder(&state.slug)
@@ -108,6 +108,8 @@ pub(super) fn confine(
     let mut read = vec![common.to_owned()];
     read.extend(shown(&task, &home));
     read.extend(extra(&tools.config.sandbox.read, &home));
+    // What this user cannot see cannot be shown, and bubblewrap would refuse to try.
+    read.retain(|path| path.metadata().is_ok());
     let mut write = vec![
         PathBuf::from(&workspace.path),
         folder.io(),
@@ -147,12 +149,20 @@ pub(super) fn private_of(
     PrivateGit::at(&folder.join(format!("{name}.{attempt}")))
 }
 
-fn home_of(task: &Task) -> PathBuf {
+/// The home folder that the unit sees. Where the person has none, nothing can be laid over it: then it gets one below
+/// the temporary folder.
+fn home_of(task: &mut Task) -> PathBuf {
     let home = task.env.as_ref().and_then(|env| env.get("HOME"));
-    // One that is no absolute path would cover something else.
-    home.map(PathBuf::from)
-        .filter(|home| home.is_absolute())
-        .unwrap_or_else(|| PathBuf::from("/root"))
+    let known = home
+        .map(PathBuf::from)
+        .filter(|home| home.is_absolute() && home.is_dir() && home.parent().is_some());
+    known.unwrap_or_else(|| {
+        let made = PathBuf::from("/tmp/home");
+        if let Some(env) = &mut task.env {
+            env.insert("HOME".to_owned(), made.to_string_lossy().into_owned());
+        }
+        made
+    })
 }
 
 /// The unit's own home in the place of the person's, with a copy of what its client needs to know.
