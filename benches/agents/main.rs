@@ -50,10 +50,16 @@ impl Cost {
     }
 }
 
+/// The middle of an odd number of values.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
 /// The middle of both figures, in milliseconds: CPU and wall.
 fn middle(costs: &[Cost]) -> (f64, f64) {
     let of = |figure: fn(&Cost) -> Duration| {
-        measure::median(
+        median(
             costs
                 .iter()
                 .map(|cost| figure(cost).as_secs_f64() * 1000.0)
