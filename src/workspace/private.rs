@@ -260,6 +260,14 @@ fn import(git: &Git, folder: &Path, made: &[&CommitId], base: &CommitId) -> Resu
     let objects = folder.join("objects");
     // Alternates that the unit wrote could name any folder of this machine.
     let lent = objects.join("info/alternates");
+    // Nor may a link that it put there lead our write out of the directory.
+    for place in [folder.to_owned(), objects.clone(), objects.join("info")] {
+        let meta = fs::symlink_metadata(&place)
+            .with_context(|| format!("looking at {}", place.display()))?;
+        if !meta.is_dir() {
+            bail!("{} is no folder any more", place.display());
+        }
+    }
     if disk::exists(&lent)? {
         fs::remove_file(&lent).with_context(|| format!("removing {}", lent.display()))?;
     }
