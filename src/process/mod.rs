@@ -25,6 +25,7 @@ mod follow;
 mod launch;
 mod person;
 mod proc_table;
+pub mod sandbox;
 mod shim;
 mod signal;
 mod stop;
