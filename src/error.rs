@@ -116,6 +116,11 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// A usage error with a hint, as most verbs need one.
+pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    Failure::usage(message).hint(hint).into()
+}
+
 /// Returns the exit code of an error chain: that of the outermost [`Failure`] in it, else
 /// [`ExitCode::Bug`] (an error that nobody classified is ours to mend).
 pub fn code_of(error: &anyhow::Error) -> ExitCode {

@@ -28,6 +28,15 @@ pub fn point(name: &str) {
     let _ = name;
 }
 
+/// Returns the variables above that are set, for a process that is started without the rest of the environment.
+#[inline]
+pub fn settings() -> Vec<(String, String)> {
+    #[cfg(any(test, feature = "test-support"))]
+    return armed::settings();
+    #[cfg(not(any(test, feature = "test-support")))]
+    Vec::new()
+}
+
 /// Writes all of `bytes`, unless a test wants the write called `name` to fail: then half of them and the error
 /// of a full disk.
 #[inline]
@@ -58,6 +67,12 @@ mod armed {
 
     thread_local! {
         static FULL: RefCell<Option<(String, u64)>> = const { RefCell::new(None) };
+    }
+
+    pub(super) fn settings() -> Vec<(String, String)> {
+        std::env::vars()
+            .filter(|(name, _)| name.starts_with("DYNWF_CRASH_") || name == "DYNWF_FAIL_AT")
+            .collect()
     }
 
     fn place(variable: &str) -> Option<(String, u64)> {

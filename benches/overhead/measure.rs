@@ -70,7 +70,20 @@ impl Place {
 
 /// Runs a command, which must end with one of these codes, and waits for all that is left of it; returns what they used.
 pub(crate) fn cpu(command: &mut Command, codes: &[i32]) -> Result<Duration> {
+    cpu_of(|| ends(command, codes))
+}
+
+/// Does something, and waits for all processes that are left of it; returns what they used.
+pub(crate) fn cpu_of(work: impl FnOnce() -> Result<()>) -> Result<Duration> {
     let before = used()?;
+    work()?;
+    // The end of the list of children is an error by the name of "no child processes".
+    while wait(WaitOptions::empty()).is_ok() {}
+    Ok(used()?.saturating_sub(before))
+}
+
+/// Runs a command, which must end with one of these codes.
+pub(crate) fn ends(command: &mut Command, codes: &[i32]) -> Result<()> {
     let output = command
         .stdin(Stdio::null())
         .output()
@@ -85,9 +98,7 @@ pub(crate) fn cpu(command: &mut Command, codes: &[i32]) -> Result<Duration> {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
-    // The end of the list of children is an error by the name of "no child processes".
-    while wait(WaitOptions::empty()).is_ok() {}
-    Ok(used()?.saturating_sub(before))
+    Ok(())
 }
 
 /// What all children that were waited for have used, and theirs.

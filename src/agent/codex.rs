@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::Value;
 
+use super::contract::{Agent, Call, ClientHome, Launch, Reader};
+use super::schema;
 use super::stream::{
     judge, list, number, object, plain_command, program, prompt, rate_limit, status_in, text,
 };
-use super::{Agent, AgentEvent, Call, ClientHome, Launch, Reader, Span, Verdict, schema};
+use super::verdict::{AgentEvent, Span, Verdict};
 use crate::config::Network;
 use crate::model::unit::{UnitOutcome, Usage};
 

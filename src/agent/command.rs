@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::verdict::spoiled;
-use super::{Agent, AgentEvent, Call, Launch, Reader, Verdict};
+use super::contract::{Agent, Call, Launch, Reader};
+use super::verdict::{AgentEvent, Verdict, spoiled};
 use crate::error::Failure;
 use crate::model::plan::COMMAND_AGENT;
 use crate::model::unit::UnitOutcome;

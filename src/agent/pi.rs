@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::Value;
 
+use super::contract::{Agent, Call, ClientHome, Launch, Reader};
+use super::schema;
 use super::stream::{
     judge, list, number, object, program, prompt, rate_limit, status_in, text, tool,
 };
-use super::{Agent, AgentEvent, Call, ClientHome, Launch, Reader, Span, Verdict, schema};
+use super::verdict::{AgentEvent, Span, Verdict};
 use crate::model::unit::{UnitOutcome, Usage};
 
 /// The adapter's name, and the program's.

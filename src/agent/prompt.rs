@@ -77,6 +77,35 @@ pub fn continuation(parts: &PromptParts<'_>) -> String {
     out.0
 }
 
+/// Returns what a planner is told: the task, what makes a good plan, and that the plan is the whole answer.
+pub fn planner_prompt(task: &str, schema: &serde_json::Value) -> String {
+    let description = schema["description"].as_str().unwrap_or("a plan");
+    let mut out = Sections::default();
+    out.text("Write a plan for this change", task);
+    out.text(
+        "What is wanted",
+        &format!("{description} You do not make the change yourself."),
+    );
+    out.list(
+        "A good plan",
+        &[
+            "Read the repository first: the current directory is a checkout of it that you may look through.".to_owned(),
+            "Split the work into packets that can be worked on side by side by agents who know nothing but their \
+             packet. Give each a short id with a two-digit prefix, such as 01-core."
+                .to_owned(),
+            "Scopes of packets that may run together do not overlap. A packet that needs another's result names it \
+             in `after`."
+                .to_owned(),
+            "Each packet says how its result is checked: shell commands that exit 0, as narrow as they can be. The \
+             plan's own checks run on everything together."
+                .to_owned(),
+            "Where one shell command does a packet's work, give it as `run`; else name an `agent`.".to_owned(),
+            "Name what could go wrong, and put a gate where a person should look first.".to_owned(),
+        ],
+    );
+    out.0
+}
+
 /// Returns the feedback for a check that did not pass: what was run, how it ended, the end of what it printed.
 pub fn failed_check(check: &Check, outcome: &UnitOutcome, output: &str) -> String {
     let what = if check.name == check.run {

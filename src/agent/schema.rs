@@ -16,7 +16,7 @@ use boon::{Compiler, ErrorKind, SchemaIndex, Schemas, UrlLoader, ValidationError
 use rustix::fs::OFlags;
 use serde_json::Value;
 
-use super::Verdict;
+use super::verdict::Verdict;
 
 /// How many problems are told at once.
 const MOST_PROBLEMS: usize = 10;

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use super::verdict::{RateLimit, spoiled};
-use super::{AgentEvent, Call};
+use super::contract::Call;
+use super::verdict::{AgentEvent, RateLimit, spoiled};
 use crate::model::unit::UnitOutcome;
 
 /// The longest prompt that travels as an argument, in bytes; Linux takes 128 KiB in one argument.

@@ -4,7 +4,8 @@ use std::io::{self, BufRead as _, Write as _};
 
 use anyhow::{Context as _, Result};
 
-use super::{output, usage};
+use super::output;
+use crate::error::usage;
 
 /// Asks a question that is answered by typing `word`, or takes `yes` for an answer where nobody can be asked.
 /// Returns whether a person was asked.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::usage;
 use crate::config::{Config, Sources};
+use crate::error::usage;
 use crate::git::Git;
 use crate::journal::Store;
 use crate::model::id::{CommitId, Slug};
@@ -23,6 +23,8 @@ pub(super) struct Context {
     pub(super) config: Config,
     pub(super) store: Store,
     pub(super) here: PathBuf,
+    /// Nothing but the repository's own file is asked for settings.
+    alone: bool,
 }
 
 impl Context {
@@ -32,19 +34,50 @@ impl Context {
             Some(directory) => std::path::absolute(directory)?,
             None => std::env::current_dir().context("finding the current folder")?,
         };
+        Self::found(here, false)
+    }
+
+    /// The same without the person's own configuration and without the environment's.
+    pub(super) fn open_alone(directory: &Path) -> Result<Self> {
+        Self::found(directory.to_owned(), true)
+    }
+
+    /// The same where the configuration may be wrong: then with the defaults, and what is wrong with it.
+    pub(super) fn open_anyway(directory: Option<&Path>) -> Result<(Self, Option<anyhow::Error>)> {
+        let here = match directory {
+            Some(directory) => std::path::absolute(directory)?,
+            None => std::env::current_dir().context("finding the current folder")?,
+        };
         let git = Git::discover(&here)?;
-        let config = configuration(&git, None)?;
+        let (config, broken) = match configuration(&git, None, false) {
+            Ok(config) => (config, None),
+            Err(error) => (Config::default(), Some(error)),
+        };
+        let context = Self {
+            store: Store::new(git.common_dir()),
+            git,
+            config,
+            here,
+            alone: false,
+        };
+        Ok((context, broken))
+    }
+
+    fn found(here: PathBuf, alone: bool) -> Result<Self> {
+        let git = Git::discover(&here)?;
+        let config = configuration(&git, None, alone)?;
         Ok(Self {
             store: Store::new(git.common_dir()),
             git,
             config,
             here,
+            alone,
         })
     }
 
     /// The same with the settings about trust taken from a commit, which no packet could have changed.
     pub(super) fn trusting(&self, base: &CommitId) -> Result<Config> {
-        configuration(&self.git, Some(base))
+        configuration(&self.git, Some(base), self.alone)
     }
 
     /// Returns the workflow's state.
@@ -107,8 +140,10 @@ impl Context {
     }
 }
 
-fn configuration(git: &Git, base: Option<&CommitId>) -> Result<Config> {
+fn configuration(git: &Git, base: Option<&CommitId>, alone: bool) -> Result<Config> {
+    // Without the environment there is no home either, and so no person's file.
     let env: BTreeMap<String, String> = std::env::vars_os()
+        .filter(|_| !alone)
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let mut sources = Sources::read(env, git.work_tree().or(git.main_work_tree()))?;

@@ -10,7 +10,6 @@ use super::context::Context;
 use super::output;
 use crate::error::ExitCode;
 use crate::model::state::RunState;
-use crate::plan::render::{self, Setting};
 use crate::report::face::{Face, PlanTexts};
 use crate::report::human;
 use crate::report::progress::{Mode, Progress};
@@ -23,7 +22,6 @@ pub(super) struct Watchers {
     face: Face,
     /// Something happened that `.workflow/` does not show yet.
     stale: bool,
-    live: bool,
 }
 
 impl Watchers {
@@ -48,7 +46,6 @@ impl Watchers {
             progress,
             face: face(context, state)?,
             stale: true,
-            live,
         })
     }
 
@@ -78,8 +75,8 @@ impl Watchers {
         }
     }
 
-    /// Lets everybody finish; whether the live view left the table on the screen.
-    fn end(self, state: &RunState) -> bool {
+    /// Lets everybody finish; the live view leaves the screen.
+    fn end(self, state: &RunState) {
         if let Some(progress) = self.progress {
             progress.end();
         }
@@ -90,7 +87,6 @@ impl Watchers {
                 place.display()
             ));
         }
-        self.live
     }
 }
 
@@ -105,30 +101,7 @@ fn face(context: &Context, state: &RunState) -> Result<Face> {
 
 /// Brings `.workflow/<slug>/` up to date with the state; returns the names of what was written.
 pub(super) fn write(face: &Face, state: &RunState) -> Result<Vec<String>> {
-    face.write(state, &texts(state), Timestamp::now())
-}
-
-/// The pages that say what the frozen plan says. `plan.toml` is the person's own file and is left alone.
-fn texts(state: &RunState) -> PlanTexts {
-    let Some(frozen) = &state.frozen else {
-        return PlanTexts::default();
-    };
-    let setting = Setting {
-        slug: &state.slug,
-        base: Some(&frozen.base),
-        target: Some(&frozen.target),
-    };
-    let plan = &frozen.plan;
-    PlanTexts {
-        plan_toml: None,
-        plan_md: Some(render::plan_md(&setting, plan)),
-        orchestration_md: Some(render::orchestration_md(&setting, plan)),
-        packets: plan
-            .packets
-            .iter()
-            .map(|packet| (packet.id.clone(), render::packet_md(&setting, plan, packet)))
-            .collect(),
-    }
+    face.write(state, &PlanTexts::of(state), Timestamp::now())
 }
 
 /// Works towards a goal, with everybody watching, and prints how the workflow stands at the end.
@@ -140,9 +113,9 @@ pub(super) fn drive(
 ) -> Result<End> {
     let mut watchers = Watchers::new(context, session.state(), quiet)?;
     let end = session.drive(order, &mut |update| watchers.observe(&update));
-    let live = watchers.end(session.state());
+    watchers.end(session.state());
     let end = end?;
-    if !quiet && !(live && io::stdout().is_terminal()) {
+    if !quiet {
         show(session.state())?;
     }
     for line in &end.why {

@@ -4,8 +4,8 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use super::context::Context;
-use super::{confirm, output, request, usage};
-use crate::error::ExitCode;
+use super::{confirm, output, request};
+use crate::error::{ExitCode, usage};
 use crate::gate::who;
 use crate::model::gate::{Gate, GateStatus};
 use crate::model::id::{CommitId, GateId, Slug};
@@ -99,7 +99,7 @@ pub(super) fn gates(context: &Context, args: &GatesArgs) -> Result<ExitCode> {
 }
 
 /// What a gate asks, and what a yes covers, in lines for people.
-fn describe(slug: &Slug, gate: &Gate) -> String {
+pub(super) fn describe(slug: &Slug, gate: &Gate) -> String {
     let id = |commit: Option<&CommitId>| commit.map_or("nothing", CommitId::short).to_owned();
     let mut lines = vec![format!("{slug} {}  {}", gate.id, gate.status.word())];
     lines.extend(gate.why.iter().map(|why| format!("  {why}")));
@@ -147,26 +147,39 @@ fn refuse_agents() -> Result<()> {
 }
 
 pub(super) fn approve(context: &Context, args: &ApproveArgs) -> Result<ExitCode> {
+    say_yes(context, &args.slug, &args.gate, args.yes)
+}
+
+/// Shows a gate, asks, and approves it.
+pub(super) fn say_yes(context: &Context, slug: &Slug, id: &GateId, yes: bool) -> Result<ExitCode> {
     refuse_agents()?;
-    let state = context.state(&args.slug)?;
-    let gate = gate_of(&state, &args.gate)?;
-    output::say(&describe(&args.slug, gate));
-    let attended = confirm::confirm("Approve exactly this?", "yes", args.yes)?;
-    let body = RequestBody::Approve {
-        gate: args.gate.clone(),
-        binding: gate.binding.clone(),
-    };
-    let state = request::send(context, &args.slug, body, attended)?;
-    if let Some(GateStatus::Approved { until }) =
-        state.gates.get(&args.gate).map(|gate| &gate.status)
-    {
+    let state = context.state(slug)?;
+    let gate = gate_of(&state, id)?;
+    output::say(&describe(slug, gate));
+    let attended = confirm::confirm("Approve exactly this?", "yes", yes)?;
+    let state = send_yes(context, gate, slug, attended)?;
+    if let Some(GateStatus::Approved { until }) = state.gates.get(id).map(|gate| &gate.status) {
         output::say(&format!(
             "approved until {}",
             until.strftime("%F %H:%M UTC")
         ));
     }
-    output::say(&format!("next: {}", next_command(&args.slug, &args.gate)));
+    output::say(&format!("next: {}", next_command(slug, id)));
     Ok(ExitCode::Done)
+}
+
+/// Leaves the approval of a gate as it is now. Whoever calls this has made sure that a person said so.
+pub(super) fn send_yes(
+    context: &Context,
+    gate: &Gate,
+    slug: &Slug,
+    attended: bool,
+) -> Result<RunState> {
+    let body = RequestBody::Approve {
+        gate: gate.id.clone(),
+        binding: gate.binding.clone(),
+    };
+    request::send(context, slug, body, attended)
 }
 
 fn next_command(slug: &Slug, gate: &GateId) -> String {
@@ -179,15 +192,19 @@ fn next_command(slug: &Slug, gate: &GateId) -> String {
 }
 
 pub(super) fn reject(context: &Context, args: &RejectArgs) -> Result<ExitCode> {
+    say_no(context, &args.slug, &args.gate, &args.why)
+}
+
+/// Denies a gate.
+pub(super) fn say_no(context: &Context, slug: &Slug, id: &GateId, why: &str) -> Result<ExitCode> {
     refuse_agents()?;
-    let state = context.state(&args.slug)?;
-    gate_of(&state, &args.gate)?;
+    gate_of(&context.state(slug)?, id)?;
     let body = RequestBody::Deny {
-        gate: args.gate.clone(),
-        why: args.why.clone(),
+        gate: id.clone(),
+        why: why.to_owned(),
     };
-    request::send(context, &args.slug, body, output::is_attended())?;
-    output::say(&format!("{} is denied", args.gate));
+    request::send(context, slug, body, output::is_attended())?;
+    output::say(&format!("{id} is denied"));
     Ok(ExitCode::Done)
 }
 

@@ -5,17 +5,31 @@
 //! gets everything that narrates; no verb asks a question unless a person sits at a terminal; `--json` where
 //! something is read. Called by `main`.
 
+mod advice;
+mod agents;
+mod archive;
 mod confirm;
 mod context;
+mod demo;
+mod doctor;
 mod drive;
 mod gates;
+mod hooks;
+mod init;
 mod integrate;
 mod land;
+mod log;
 mod output;
 mod packet;
 mod plan;
+mod probe;
+mod prune;
 mod push;
+mod recipe;
+mod report;
 mod request;
+mod rescue;
+mod review;
 mod run;
 mod split;
 mod start;
@@ -23,12 +37,12 @@ mod status;
 mod verify;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use clap::{Parser, Subcommand};
+use anyhow::{Context as _, Result};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::error::{self, ExitCode, Failure};
+use crate::error::{self, ExitCode};
 use context::Context;
 
 /// One large code change as many small supervised ones
@@ -71,16 +85,36 @@ enum Command {
     Run(run::RunArgs),
     Status(status::StatusArgs),
     Integrate(integrate::IntegrateArgs),
+    Probe(probe::ProbeArgs),
     Verify(verify::VerifyArgs),
     Gates(gates::GatesArgs),
     Approve(gates::ApproveArgs),
     Reject(gates::RejectArgs),
     Revoke(gates::RevokeArgs),
+    Review(review::ReviewArgs),
     Land(land::LandArgs),
     Push(push::PushArgs),
     #[command(subcommand)]
     Packet(packet::PacketCommand),
     Stop(request::StopArgs),
+    Archive(archive::ArchiveArgs),
+    #[command(subcommand)]
+    Recipe(recipe::RecipeCommand),
+    Demo(demo::DemoArgs),
+    Init(init::InitArgs),
+    #[command(subcommand)]
+    Hooks(hooks::HooksCommand),
+    Doctor(doctor::DoctorArgs),
+    #[command(subcommand)]
+    Agents(agents::AgentsCommand),
+    Log(log::LogArgs),
+    Report(report::ReportArgs),
+    Rescue(rescue::RescueArgs),
+    Prune(prune::PruneArgs),
+    Triage(advice::TriageArgs),
+    Completions(advice::CompletionsArgs),
+    #[command(subcommand, hide = true)]
+    Hook(hooks::HookCommand),
 }
 
 /// Parses the arguments, runs the verb, prints an error if there is one, and returns the exit code.
@@ -94,7 +128,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     output::set_colour(cli.color);
-    match dispatch(&cli) {
+    let directory = cli.directory.as_deref();
+    match dispatch(&cli.command, directory, &|| Context::open(directory)) {
         Ok(code) => code.number(),
         Err(error) if output::is_closed_pipe(&error) => 0,
         Err(error) => {
@@ -104,14 +139,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-fn dispatch(cli: &Cli) -> Result<ExitCode> {
-    let here = || Context::open(cli.directory.as_deref());
-    match &cli.command {
+/// Runs a verb on the repository that `here` finds; `directory` is what `-C` said.
+fn dispatch(
+    command: &Command,
+    directory: Option<&Path>,
+    here: &dyn Fn() -> Result<Context>,
+) -> Result<ExitCode> {
+    match command {
         Command::Plan(args) => plan::plan(here, args),
         Command::Split(args) => split::split(&here()?, args),
         Command::Run(args) => run::run(&here()?, args),
         Command::Status(args) => status::status(&here()?, args),
         Command::Integrate(args) => integrate::integrate(&here()?, args),
+        Command::Probe(args) => probe::probe(&here()?, args),
         Command::Verify(args) => verify::verify(&here()?, args),
         Command::Gates(args) => gates::gates(&here()?, args),
         Command::Approve(args) => gates::approve(&here()?, args),
@@ -121,10 +161,27 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Command::Push(args) => push::push(&here()?, args),
         Command::Packet(args) => packet::packet(&here()?, args),
         Command::Stop(args) => request::stop(&here()?, args),
+        Command::Review(args) => review::review(&here()?, args),
+        Command::Archive(args) => archive::archive(&here()?, args),
+        Command::Recipe(args) => recipe::recipe(&here()?, args),
+        Command::Demo(args) => demo::demo(directory, args, perform),
+        Command::Init(args) => init::init(&here()?, args),
+        Command::Hooks(args) => hooks::hooks(&here()?, args),
+        Command::Doctor(args) => doctor::doctor(directory, args),
+        Command::Agents(args) => agents::agents(&here()?, args),
+        Command::Prune(args) => prune::prune(&here()?, args),
+        Command::Log(args) => log::log(&here()?, args),
+        Command::Report(args) => report::report(&here()?, args),
+        Command::Rescue(args) => rescue::rescue(&here()?, args),
+        Command::Triage(args) => advice::triage(args),
+        Command::Completions(args) => advice::completions(args, Cli::command()),
+        Command::Hook(args) => Ok(hooks::hook(args)),
     }
 }
 
-/// A usage error with a hint, as most verbs need one.
-fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    Failure::usage(message).hint(hint).into()
+/// Runs a verb as if it had been typed in the repository in this folder, which stands alone.
+fn perform(words: &[&str], repository: &Path) -> Result<ExitCode> {
+    let words = std::iter::once("dynwf").chain(words.iter().copied());
+    let cli = Cli::try_parse_from(words).context("understanding a verb")?;
+    dispatch(&cli.command, None, &|| Context::open_alone(repository))
 }

@@ -58,7 +58,7 @@ pub(super) fn error(error: &anyhow::Error) {
     let off = if look.colour { "\u{1b}[0m" } else { "" };
     let text: Vec<String> = error
         .chain()
-        .map(|cause| cause.to_string())
+        .map(std::string::ToString::to_string)
         .flat_map(|text| {
             text.lines()
                 .map(|l| printable(l).into_owned())

@@ -4,9 +4,9 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use super::context::Context;
-use super::{output, request, usage};
+use super::{output, request};
 use crate::agent::prompt::{self, PromptParts};
-use crate::error::ExitCode;
+use crate::error::{ExitCode, usage};
 use crate::model::id::{PacketId, Slug};
 use crate::model::plan::Packet;
 use crate::model::request::RequestBody;
@@ -112,17 +112,7 @@ pub(super) fn packet(context: &Context, command: &PacketCommand) -> Result<ExitC
             slug,
             packet,
             comment,
-        } => {
-            let body = RequestBody::Retry {
-                packet: packet.clone(),
-                comment: comment.clone(),
-            };
-            request::send(context, slug, body, output::is_attended())?;
-            output::say(&format!(
-                "{packet} begins again with the next dynwf run {slug}"
-            ));
-            Ok(ExitCode::Done)
-        }
+        } => retry(context, slug, packet, comment),
         PacketCommand::Cancel { slug, packet, why } => {
             let body = RequestBody::Cancel {
                 packet: packet.clone(),
@@ -148,6 +138,24 @@ pub(super) fn packet(context: &Context, command: &PacketCommand) -> Result<ExitC
         } => log(context, slug, packet, *follow),
         PacketCommand::Shell { slug, packet } => shell(context, slug, packet),
     }
+}
+
+/// Sends a packet back to its worker.
+pub(super) fn retry(
+    context: &Context,
+    slug: &Slug,
+    packet: &PacketId,
+    comment: &str,
+) -> Result<ExitCode> {
+    let body = RequestBody::Retry {
+        packet: packet.clone(),
+        comment: comment.to_owned(),
+    };
+    request::send(context, slug, body, output::is_attended())?;
+    output::say(&format!(
+        "{packet} begins again with the next dynwf run {slug}"
+    ));
+    Ok(ExitCode::Done)
 }
 
 fn next(context: &Context, slug: &Slug, as_json: bool) -> Result<ExitCode> {
@@ -188,7 +196,7 @@ fn next(context: &Context, slug: &Slug, as_json: bool) -> Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
-fn of<'a>(state: &'a RunState, id: &PacketId) -> Result<(&'a Packet, &'a PacketState)> {
+pub(super) fn of<'a>(state: &'a RunState, id: &PacketId) -> Result<(&'a Packet, &'a PacketState)> {
     state.planned(id).zip(state.packets.get(id)).ok_or_else(|| {
         let known: Vec<&str> = state.in_plan_order().map(|(id, _)| id.as_str()).collect();
         usage(

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::context::Context;
-use super::{output, request, start, usage};
-use crate::error::ExitCode;
+use super::{output, request, start};
+use crate::error::{ExitCode, usage};
 use crate::model::id::Slug;
 use crate::model::plan::Plan;
 use crate::model::request::RequestBody;
 use crate::plan::render::{self, Setting};
-use crate::plan::{schema, toml_text};
+use crate::plan::{parse_json, schema, toml_text};
 use crate::report::face::{Face, PlanTexts};
+use crate::runner::{self, PlannerOrder};
 
 /// Check a plan and put it in place, or amend the plan of a workflow that runs
 ///
@@ -28,9 +29,13 @@ pub(super) struct PlanArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "task")]
     from: Option<PathBuf>,
 
-    /// What is to be done: begins a plan with one packet for you to fill in
+    /// What is to be done: begins a plan with one packet for you to fill in, or is given to --agent
     #[arg(long, value_name = "TEXT")]
     task: Option<String>,
+
+    /// Let this agent write the plan; it is asked again until the plan is valid, three times in all
+    #[arg(long, value_name = "NAME", requires = "task")]
+    agent: Option<String>,
 
     /// Open the plan in your editor before it is checked
     #[arg(long)]
@@ -79,28 +84,29 @@ fn face(context: &Context, slug: &Slug) -> Result<Face> {
 
 /// Where the plan comes from, and how to call it in messages.
 fn source(context: &Context, slug: &Slug, args: &PlanArgs) -> Result<(PathBuf, String)> {
-    match &args.from {
-        Some(file) => Ok((context.here.join(file), file.display().to_string())),
-        None => {
-            let file = context.plan_file(slug)?;
-            let shown = format!(".workflow/{slug}/plan.toml");
-            if file.exists() {
-                Ok((file, shown))
-            } else {
-                Err(usage(
-                    format!("there is no plan for {slug} yet"),
-                    format!(
-                        "dynwf plan {slug} --from FILE, or dynwf plan {slug} --task \"what is to be done\""
-                    ),
-                ))
-            }
+    if let Some(file) = &args.from {
+        Ok((context.here.join(file), file.display().to_string()))
+    } else {
+        let file = context.plan_file(slug)?;
+        let shown = format!(".workflow/{slug}/plan.toml");
+        if file.exists() {
+            Ok((file, shown))
+        } else {
+            Err(usage(
+                format!("there is no plan for {slug} yet"),
+                format!(
+                    "dynwf plan {slug} --from FILE, or dynwf plan {slug} --task \"what is to be done\""
+                ),
+            ))
         }
     }
 }
 
 fn put(context: &Context, slug: &Slug, args: &PlanArgs) -> Result<ExitCode> {
-    if let Some(task) = &args.task {
-        begin(context, slug, task)?;
+    match (&args.task, &args.agent) {
+        (Some(task), Some(agent)) => planned_by(context, slug, task, agent)?,
+        (Some(task), None) => begin(context, slug, task)?,
+        _ => {}
     }
     let (file, shown) = source(context, slug, args)?;
     if args.edit {
@@ -143,21 +149,71 @@ fn put(context: &Context, slug: &Slug, args: &PlanArgs) -> Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
-/// A plan to fill in: valid as it stands, with one packet of work for a person.
-fn begin(context: &Context, slug: &Slug, task: &str) -> Result<()> {
+fn no_plan_yet(context: &Context, slug: &Slug) -> Result<()> {
     let file = context.plan_file(slug)?;
     if file.exists() {
         return Err(usage(
             format!("there is a plan for {slug} already: {}", file.display()),
-            format!("dynwf plan {slug} --edit"),
+            format!("dynwf plan {slug} --edit, or remove the file first"),
         ));
     }
+    Ok(())
+}
+
+/// Lets an agent write the plan; nothing is put in place unless it is valid.
+fn planned_by(context: &Context, slug: &Slug, task: &str, agent: &str) -> Result<()> {
+    no_plan_yet(context, slug)?;
+    let base = context.git.resolve("HEAD")?.ok_or_else(|| {
+        usage(
+            "the repository has no commit yet",
+            "make a first commit: packets need one to start from",
+        )
+    })?;
+    let schema = schema::schema();
+    let order = PlannerOrder {
+        slug,
+        task,
+        agent,
+        base: &base,
+        schema: &schema,
+    };
+    let mut judge = |value: &serde_json::Value| match read(context, value) {
+        Ok(_) => Vec::new(),
+        Err(error) => format!("{error:#}").lines().map(str::to_owned).collect(),
+    };
+    let mut say = |text: &str| output::say(&format!("{agent}: {text}"));
+    let config = &context.config;
+    let sites = context.sites(slug)?;
+    let value = runner::write_plan(&context.git, config, &sites, &order, &mut judge, &mut say)?;
+    let plan = read(context, &value)?;
+    face(context, slug)?.write_plan(&PlanTexts {
+        plan_toml: Some(toml_text(&plan)),
+        ..PlanTexts::default()
+    })?;
+    Ok(())
+}
+
+/// A plan that an agent gave, checked like any other.
+fn read(context: &Context, value: &serde_json::Value) -> Result<Plan> {
+    let text = format!("{value:#}");
+    let (plan, places) = parse_json(&text, "the plan")?;
+    Ok(start::check(context, plan, &places)?.plan)
+}
+
+/// A plan to fill in: valid as it stands, with one packet of work for a person.
+fn begin(context: &Context, slug: &Slug, task: &str) -> Result<()> {
+    no_plan_yet(context, slug)?;
     let plan: Plan = serde_json::from_value(serde_json::json!({
         "goal": task,
         "packet": [{"id": "01-first", "objective": task, "scope": ["**"], "agent": "parent"}],
     }))?;
+    write(context, slug, toml_text(&plan))
+}
+
+/// Writes `.workflow/<slug>/plan.toml`, for a person to edit.
+pub(super) fn write(context: &Context, slug: &Slug, text: String) -> Result<()> {
     face(context, slug)?.write_plan(&PlanTexts {
-        plan_toml: Some(toml_text(&plan)),
+        plan_toml: Some(text),
         ..PlanTexts::default()
     })?;
     Ok(())

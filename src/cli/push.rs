@@ -4,8 +4,8 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use super::context::Context;
-use super::{drive, output, usage};
-use crate::error::{ExitCode, Failure};
+use super::{drive, output};
+use crate::error::{ExitCode, Failure, usage};
 use crate::gate::binding_for_push;
 use crate::model::gate::Binding;
 use crate::model::id::{CommitId, GateId, RefName, Slug};

@@ -6,8 +6,8 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use super::context::Context;
-use super::{drive, output, usage};
-use crate::error::{self, ExitCode};
+use super::{drive, output};
+use crate::error::{self, ExitCode, usage};
 use crate::journal::Inbox;
 use crate::model::id::{RequestId, Slug};
 use crate::model::request::{Request, RequestBody};

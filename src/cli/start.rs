@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::context::Context;
-use super::{output, usage};
-use crate::error::Failure;
+use super::output;
+use crate::agent::schema::Schema;
+use crate::error::{Failure, usage};
 use crate::model::id::{CommitId, RefName, Slug};
 use crate::model::path::RepoPath;
 use crate::model::plan::Plan;
@@ -53,6 +54,12 @@ pub(super) fn check(context: &Context, plan: Plan, places: &Places) -> Result<Ch
             head_branch: Some(&target),
         },
     );
+    for (index, packet) in plan.packets.iter().enumerate() {
+        if let Some(Err(error)) = packet.schema.as_ref().map(Schema::new) {
+            let problem = places.problem(&format!("packet[{index}].schema"), format!("{error:#}"));
+            return Err(Failure::usage(problem.to_string()).into());
+        }
+    }
     for warning in report.into_result()? {
         output::say(&format!("warning: {warning}"));
     }

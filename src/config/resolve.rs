@@ -178,6 +178,27 @@ impl Config {
         self.origins.get(key).cloned().unwrap_or(Origin::Default)
     }
 
+    /// Returns every dotted key that somebody set, with where its value came from, sorted by key.
+    pub fn origins(&self) -> impl Iterator<Item = (&str, &Origin)> {
+        self.origins
+            .iter()
+            .map(|(key, origin)| (key.as_str(), origin))
+    }
+
+    /// Returns every setting with its value, by table, as `dynwf.toml` could hold it.
+    pub fn settings(&self) -> File {
+        File {
+            agents: self.agents.clone(),
+            workspace: self.workspace.clone(),
+            limits: self.limits.clone(),
+            sandbox: self.sandbox.clone(),
+            gate: self.gate.clone(),
+            integration: self.integration.clone(),
+            review: self.review.clone(),
+            roles: self.roles.clone(),
+        }
+    }
+
     /// Returns the names that a packet may give as its agent, sorted: built-in and configured.
     pub fn agent_names(&self) -> Vec<String> {
         let built_in = ADAPTERS.map(str::to_owned);

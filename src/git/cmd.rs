@@ -384,7 +384,7 @@ impl Cmd {
 ///
 /// # Errors
 /// A [`Failure`] if there is none.
-fn program() -> Result<&'static Path> {
+pub(super) fn program() -> Result<&'static Path> {
     static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
     PROGRAM
         .get_or_init(|| {

@@ -198,7 +198,7 @@ impl Walk<'_> {
 
 /// Git's order within a directory: by name, where a directory's name ends with `/`. A file and a directory of
 /// the same name are therefore two entries.
-fn order(a: &RawEntry<'_>, b: &RawEntry<'_>) -> Ordering {
+pub(super) fn order(a: &RawEntry<'_>, b: &RawEntry<'_>) -> Ordering {
     let key = |entry: &RawEntry<'_>| entry.is_dir().then_some(b'/');
     let bytes = |entry: &RawEntry<'_>| entry.name.len();
     let common = bytes(a).min(bytes(b));

@@ -1,4 +1,5 @@
-//! Merging two commits without a checkout, through `git merge-tree`.
+//! Merging two commits without a checkout: in this process where the answer is certain (`treemerge`, through
+//! `batch`), else through `git merge-tree`, with the same answer.
 //!
 //! Invariants: nothing but objects is written; no working tree of the user's is looked at; attributes come
 //! from `ours`, so that what is merged in cannot hide a conflict by a `merge=union` of its own. The same two
@@ -28,13 +29,16 @@ pub enum TreeMerge {
     Clean {
         /// The merged tree.
         tree: TreeId,
-        /// Which engine made it: `git`.
+        /// What made it: `tree` (this process) or `git` (the program).
         road: &'static str,
     },
     /// Not merged.
     Conflicted {
         /// What conflicts, and how, in the order of the paths.
         files: Vec<ConflictFile>,
+        /// Whether git lists these paths as unmerged. Where a directory was moved in two ways it lists none;
+        /// then they are those of its message.
+        unmerged: bool,
     },
 }
 
@@ -44,8 +48,10 @@ impl Git {
     /// # Errors
     /// If the histories have nothing in common, or git fails; a conflict is no error.
     pub fn merge_tree(&self, ours: &CommitId, theirs: &CommitId) -> Result<TreeMerge> {
-        self.merge_by_program(None, ours, theirs)
-            .with_context(|| format!("merging {theirs} into {ours}"))
+        let mut batch = self.batch()?;
+        let merged = batch.merge_tree(ours, theirs)?;
+        batch.write()?;
+        Ok(merged)
     }
 
     /// Merges `theirs` into `ours` as if `base` were their only common ancestor: applies what changed from
@@ -59,58 +65,42 @@ impl Git {
         ours: &CommitId,
         theirs: &CommitId,
     ) -> Result<TreeMerge> {
-        let merged = if self.version()? >= GIVEN_BASE {
-            self.merge_by_program(Some(base), ours, theirs)
-        } else {
-            self.stand_in(base, ours)
-                .and_then(|ours| Ok((ours, self.stand_in(base, theirs)?)))
-                .and_then(|(ours, theirs)| self.merge_by_program(None, &ours, &theirs))
-        };
-        merged.with_context(|| format!("merging {theirs} into {ours} from {base}"))
+        let mut batch = self.batch()?;
+        let merged = batch.merge_tree_onto(base, ours, theirs)?;
+        batch.write()?;
+        Ok(merged)
     }
 
-    /// A commit with the tree of `like` whose only parent is `base`: with two of them, an older git finds
-    /// `base` as the common ancestor. Nothing refers to it, and the same arguments give the same commit.
-    fn stand_in(&self, base: &CommitId, like: &CommitId) -> Result<CommitId> {
-        let tree = self.tree_of(like)?;
-        let nobody = "dynwf <dynwf@localhost> 0 +0000";
-        self.write_commit(format!(
-            "tree {tree}\nparent {base}\nauthor {nobody}\ncommitter {nobody}\n\nfor a merge\n"
-        ))
-    }
-
-    fn merge_by_program(
+    /// Merges with `git merge-tree`; over `base`, if given. New objects go to the folder `scratch`, if given,
+    /// and are not synced there.
+    pub(super) fn merge_by_program(
         &self,
         base: Option<&CommitId>,
         ours: &CommitId,
         theirs: &CommitId,
+        scratch: Option<&Path>,
     ) -> Result<TreeMerge> {
-        // In a checkout git would read the attributes that lie there, committed or not.
-        let empty;
-        let command = if self.version()? >= ATTRIBUTES_FROM_TREE {
-            let tree = self.tree_of(ours)?;
-            self.command().env("GIT_ATTR_SOURCE", tree.as_str())
-        } else {
-            empty = tempfile::tempdir().context("making a temporary directory")?;
-            self.lay_out_attributes(ours, empty.path())?;
-            Cmd::on(self.common_dir(), Some(empty.path()), empty.path())
+        if let Some(scratch) = scratch {
+            let info = scratch.join("info");
+            std::fs::create_dir_all(&info)
+                .and_then(|()| {
+                    let objects = self.common_dir().join("objects");
+                    std::fs::write(info.join("alternates"), format!("{}\n", objects.display()))
+                })
+                .with_context(|| format!("preparing {}", scratch.display()))?;
+        }
+        let run = Run {
+            git: self,
+            scratch,
+            attributes: ours,
         };
-        let command = command
-            .args(["merge-tree", "--write-tree", "-z", "--messages"])
-            .args(base.map(|base| format!("--merge-base={base}")))
-            .args([ours.as_str(), theirs.as_str()]);
-        let output = command.run()?;
-        match output.code() {
-            Some(0) => {
-                let id = output.stdout.split(|&b| b == 0).next().unwrap_or_default();
-                let tree = String::from_utf8_lossy(id).parse()?;
-                Ok(TreeMerge::Clean { tree, road: "git" })
+        match base {
+            Some(base) if self.version()? < GIVEN_BASE => {
+                let ours = run.stand_in(base, ours)?;
+                let theirs = run.stand_in(base, theirs)?;
+                run.merge_tree(None, &ours, &theirs)
             }
-            Some(1) => Ok(TreeMerge::Conflicted {
-                files: conflicts(&output.stdout)
-                    .context("git merge-tree answered in an unknown form")?,
-            }),
-            _ => Err(command.failed(&output)),
+            _ => run.merge_tree(base, ours, theirs),
         }
     }
 
@@ -137,6 +127,76 @@ impl Git {
     }
 }
 
+/// Merges of the git program, with a place for what it writes.
+struct Run<'a> {
+    git: &'a Git,
+    scratch: Option<&'a Path>,
+    /// Where attributes are taken from.
+    attributes: &'a CommitId,
+}
+
+impl Run<'_> {
+    fn placed(&self, command: Cmd) -> Cmd {
+        match self.scratch {
+            Some(scratch) => command
+                .config("core.fsync", "none")
+                .env("GIT_OBJECT_DIRECTORY", scratch),
+            None => command,
+        }
+    }
+
+    /// A commit with the tree of `like` whose only parent is `base`: with two of them, an older git finds
+    /// `base` as the common ancestor. Nothing refers to it, and the same arguments give the same commit.
+    fn stand_in(&self, base: &CommitId, like: &CommitId) -> Result<CommitId> {
+        let tree = self.git.tree_of(like)?;
+        let nobody = "dynwf <dynwf@localhost> 0 +0000";
+        let raw = format!(
+            "tree {tree}\nparent {base}\nauthor {nobody}\ncommitter {nobody}\n\nfor a merge\n"
+        );
+        let id = self
+            .placed(self.git.command())
+            .args(["hash-object", "-t", "commit", "-w", "--stdin"])
+            .stdin(raw)
+            .text()?;
+        Ok(id.parse()?)
+    }
+
+    fn merge_tree(
+        &self,
+        base: Option<&CommitId>,
+        ours: &CommitId,
+        theirs: &CommitId,
+    ) -> Result<TreeMerge> {
+        // In a checkout git would read the attributes that lie there, committed or not.
+        let empty;
+        let command = if self.git.version()? >= ATTRIBUTES_FROM_TREE {
+            let tree = self.git.tree_of(self.attributes)?;
+            self.git.command().env("GIT_ATTR_SOURCE", tree.as_str())
+        } else {
+            empty = tempfile::tempdir().context("making a temporary directory")?;
+            self.git.lay_out_attributes(self.attributes, empty.path())?;
+            Cmd::on(self.git.common_dir(), Some(empty.path()), empty.path())
+        };
+        let command = self
+            .placed(command)
+            .args(["merge-tree", "--write-tree", "-z", "--messages"])
+            .args(base.map(|base| format!("--merge-base={base}")))
+            .args([ours.as_str(), theirs.as_str()]);
+        let output = command.run()?;
+        match output.code() {
+            Some(0) => {
+                let id = output.stdout.split(|&b| b == 0).next().unwrap_or_default();
+                let tree = String::from_utf8_lossy(id).parse()?;
+                Ok(TreeMerge::Clean { tree, road: "git" })
+            }
+            Some(1) => {
+                conflicts(&output.stdout).context("git merge-tree answered in an unknown form")
+            }
+            _ => Err(command.failed(&output)),
+        }
+    }
+}
+
 /// A path of a tree as one below a directory of ours; a hand-made tree may hold names that lead out of it.
 fn os_path(path: &RepoPath) -> Result<&Path> {
     use std::os::unix::ffi::OsStrExt as _;
@@ -150,7 +210,7 @@ fn os_path(path: &RepoPath) -> Result<&Path> {
 
 /// Reads the answer about a conflict: the tree, the stages (`mode SP id SP stage TAB path`), an empty field,
 /// and messages (how many paths, the paths, the kind, the text).
-fn conflicts(bytes: &[u8]) -> Option<Vec<ConflictFile>> {
+fn conflicts(bytes: &[u8]) -> Option<TreeMerge> {
     let mut fields = bytes.split(|&b| b == 0);
     fields.next()?;
     // For each path the stages it has, as bits: base, ours, theirs.
@@ -167,7 +227,8 @@ fn conflicts(bytes: &[u8]) -> Option<Vec<ConflictFile>> {
         let kind = String::from_utf8_lossy(fields.next()?);
         fields.next()?;
         let Some(kind) = kind
-            .strip_prefix("CONFLICT (")
+            .strip_prefix("CONFLICT")
+            .and_then(|rest| rest.trim_start().strip_prefix('('))
             .and_then(|rest| rest.strip_suffix(')'))
         else {
             continue;
@@ -183,6 +244,11 @@ fn conflicts(bytes: &[u8]) -> Option<Vec<ConflictFile>> {
                 .or_insert_with(|| kind.to_owned());
         }
     }
+    // A message also names paths that are in order, such as the old name of a renamed file.
+    let unmerged = !stages.is_empty();
+    if unmerged {
+        kinds.retain(|path, _| stages.contains_key(path));
+    }
     for path in stages.into_keys() {
         kinds.entry(path).or_insert_with(|| "contents".to_owned());
     }
@@ -190,5 +256,8 @@ fn conflicts(bytes: &[u8]) -> Option<Vec<ConflictFile>> {
         path: RepoPath::new(path),
         kind,
     };
-    Some(kinds.into_iter().map(file).collect())
+    Some(TreeMerge::Conflicted {
+        files: kinds.into_iter().map(file).collect(),
+        unmerged,
+    })
 }

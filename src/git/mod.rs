@@ -9,6 +9,7 @@
 //! or configuration; no hook runs, except in a push. Every module above layer 0 that touches git goes through
 //! [`Git`].
 
+mod batch;
 mod cmd;
 mod diff;
 mod effect;
@@ -21,8 +22,10 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod treemerge;
 mod worktree;
 
+pub use batch::Batch;
 pub use cmd::{Cmd, Output};
 pub use diff::{Change, Side};
 pub use effect::wait_for_effects;

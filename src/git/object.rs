@@ -28,6 +28,14 @@ pub struct CommitSpec {
     pub at: Timestamp,
 }
 
+/// A commit before it is written.
+pub(super) enum Prepared {
+    /// Its bytes.
+    Raw(String),
+    /// Its message; the program has to sign it.
+    ToSign(String),
+}
+
 /// One file of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TreeEntry {
@@ -138,6 +146,15 @@ impl Git {
     /// # Errors
     /// A usage [`Failure`] if git knows no person; else if the object cannot be written or signed.
     pub fn commit(&self, spec: &CommitSpec) -> Result<CommitId> {
+        match self.prepare(spec)? {
+            Prepared::ToSign(message) => self.commit_signed(spec, &message),
+            Prepared::Raw(raw) => self.write_commit(raw),
+        }
+        .with_context(|| format!("making a commit of tree {}", spec.tree))
+    }
+
+    /// Puts a commit in words, as the person's settings want it.
+    pub(super) fn prepare(&self, spec: &CommitSpec) -> Result<Prepared> {
         let (author, committer) = self.idents()?;
         let settings = self.commit_settings()?;
         let mut message = spec.message.clone();
@@ -150,13 +167,11 @@ impl Git {
         if settings.flag("format.signoff") {
             sign_off(&mut message, committer);
         }
-        let id = if settings.flag("commit.gpgsign") {
-            self.commit_signed(spec, &message)
+        Ok(if settings.flag("commit.gpgsign") {
+            Prepared::ToSign(message)
         } else {
-            let raw = raw_commit(spec, author, committer, &message);
-            self.write_commit(raw)
-        };
-        id.with_context(|| format!("making a commit of tree {}", spec.tree))
+            Prepared::Raw(raw_commit(spec, author, committer, &message))
+        })
     }
 
     /// Writes the bytes of a commit as they are.
@@ -289,7 +304,8 @@ impl Git {
         Ok(self.inner.idents.get_or_init(|| idents))
     }
 
-    fn commit_settings(&self) -> Result<&Settings> {
+    /// The settings that count for the common directory, read once.
+    pub(super) fn commit_settings(&self) -> Result<&Settings> {
         if let Some(settings) = self.inner.settings.get() {
             return Ok(settings);
         }

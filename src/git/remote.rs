@@ -96,11 +96,14 @@ impl Git {
             (_, []) => remote,
         };
         let bytes = self
-            .quiet_ssh(self.command().args(["ls-remote", "--quiet", "--", place]))?
+            .quiet_ssh(
+                self.remote_command()
+                    .args(["ls-remote", "--quiet", "--", place]),
+            )?
             .args(names.iter().map(RefName::as_str))
             .timeout(ASK_LIMIT)
             .ok()
-            .with_context(|| format!("asking the remote `{remote}` for its refs"))?;
+            .map_err(|error| no_answer(remote, &error))?;
         let text = String::from_utf8_lossy(&bytes);
         let value = |name: &RefName| -> Result<Option<CommitId>> {
             let mut lines = text.lines().filter_map(|line| line.split_once('\t'));
@@ -126,7 +129,7 @@ impl Git {
             format!("{new}:{}", update.name)
         });
         let mut command = self
-            .quiet_ssh(self.push_command())?
+            .quiet_ssh(self.remote_command())?
             .args(["push", "--porcelain", "--no-follow-tags"])
             .args(["--recurse-submodules=no"]);
         // Some servers cannot do it, and one ref is one transaction anyway.
@@ -160,9 +163,10 @@ impl Git {
         })
     }
 
-    /// At the top of the worktree, without `GIT_DIR`: hooks find what they find in a push of the person's own.
-    fn push_command(&self) -> Cmd {
-        match self.work_tree() {
+    /// At the top of the main worktree, without `GIT_DIR`: hooks find what they find in a push of the person's
+    /// own, and an address that is a relative path means what it means there.
+    fn remote_command(&self) -> Cmd {
+        match self.main_work_tree().or(self.work_tree()) {
             Some(top) => Cmd::bare(top),
             None => self.command(),
         }
@@ -194,6 +198,12 @@ impl Git {
         }
         Ok(command.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes"))
     }
+}
+
+fn no_answer(remote: &str, error: &anyhow::Error) -> Failure {
+    Failure::usage(format!("the remote `{remote}` does not answer: {error:#}")).hint(format!(
+        "git ls-remote {remote} shows whether git reaches it"
+    ))
 }
 
 fn known(names: &[&str]) -> String {

@@ -167,6 +167,12 @@ impl Git {
         })
     }
 
+    /// Reads the configuration that counts for the common directory.
+    pub(super) fn settings(&self) -> Result<Settings> {
+        let bytes = self.command().args(["config", "-z", "--list"]).ok()?;
+        Ok(Settings::parse(&bytes))
+    }
+
     /// Returns the directory that all worktrees share: objects, refs, configuration, `dynwf/`.
     pub fn common_dir(&self) -> &Path {
         &self.inner.common_dir

@@ -5,16 +5,12 @@
 
 use std::collections::HashMap;
 
-use anyhow::Result;
-
-use super::repo::Git;
-
 /// All settings; where one is given several times, the last counts.
 pub(super) struct Settings(HashMap<String, Option<String>>);
 
 impl Settings {
     /// Reads the answer of `git config -z --list`: `key LF value NUL`, without `LF value` for a bare key.
-    fn parse(bytes: &[u8]) -> Self {
+    pub(super) fn parse(bytes: &[u8]) -> Self {
         let entries = bytes.split(|&b| b == 0).filter(|entry| !entry.is_empty());
         Self(
             entries
@@ -57,14 +53,6 @@ impl Settings {
         names.sort_unstable();
         names.dedup();
         names
-    }
-}
-
-impl Git {
-    /// Reads the configuration that counts for the common directory.
-    pub(super) fn settings(&self) -> Result<Settings> {
-        let bytes = self.command().args(["config", "-z", "--list"]).ok()?;
-        Ok(Settings::parse(&bytes))
     }
 }
 

@@ -35,7 +35,7 @@ pub fn land(git: &Git, approved: &Approved<LandPlan>) -> Result<OpOutcome> {
     }
     match uses.as_slice() {
         [] => swap(git, target, old, new),
-        [used] => fast_forward(git, used, target, old, new),
+        [only] => fast_forward(git, only, target, old, new),
         [first, second, ..] => Ok(OpOutcome::Refused(format!(
             "{} is checked out twice: in {} and in {}; detach one of them first",
             target.short(),

@@ -49,7 +49,7 @@ pub fn merge_packet(git: &Git, merge: &PacketMerge<'_>) -> Result<Merged> {
         Some(resolution) => merge_resolution(git, merge.onto, resolution)?,
     };
     let (tree, road) = match result {
-        TreeMerge::Conflicted { files } => return Ok(Merged::Conflicted(files)),
+        TreeMerge::Conflicted { files, .. } => return Ok(Merged::Conflicted(files)),
         TreeMerge::Clean { tree, road } => (tree, road),
     };
     let merges = merge.strategy != Strategy::Squash;
@@ -153,7 +153,7 @@ pub fn merge_target(
         return ready(target);
     }
     let (tree, road) = match git.merge_tree(onto, target)? {
-        TreeMerge::Conflicted { files } => return Ok(Merged::Conflicted(files)),
+        TreeMerge::Conflicted { files, .. } => return Ok(Merged::Conflicted(files)),
         TreeMerge::Clean { tree, road } => (tree, road),
     };
     let commit = git.commit(&CommitSpec {

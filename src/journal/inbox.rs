@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, bail};
 use jiff::Timestamp;
 
-use super::store::{make_folder, random_hex, sync_folder, write_new};
+use super::folder::{make_folder, random_hex, sync_folder, write_new};
+use crate::fault;
 use crate::model::id::RequestId;
 use crate::model::request::Request;
 
@@ -61,9 +62,11 @@ impl Inbox {
         let path = self.file(&request.id);
         let text = serde_json::to_vec(request)
             .with_context(|| format!("putting the request {} into words", request.id))?;
+        fault::point("request:leave:before");
         if !write_new(&path, &text)? && read(&path)? != *request {
             bail!("another request has the id {}", request.id);
         }
+        fault::point("request:leave:after");
         Ok(())
     }
 

@@ -101,7 +101,7 @@ pub(super) fn holder(path: &Path) -> Option<u32> {
 
 fn open(path: &Path) -> Result<File> {
     if let Some(folder) = path.parent() {
-        super::store::make_folder(folder)?;
+        super::folder::make_folder(folder)?;
     }
     OpenOptions::new()
         .read(true)
@@ -109,7 +109,7 @@ fn open(path: &Path) -> Result<File> {
         .create(true)
         .truncate(false)
         .open(path)
-        .map_err(|error| super::store::cannot_write(error, path))
+        .map_err(|error| super::folder::cannot_write(error, path))
 }
 
 fn sign(mut file: &File) -> std::io::Result<()> {

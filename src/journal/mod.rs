@@ -10,10 +10,12 @@
 //!
 //! Called by `runner` (writes), `hook`, `report` and `cli` (read, leave requests).
 
+mod folder;
 mod inbox;
 mod lock;
 mod reader;
 mod record;
+mod repair;
 mod store;
 mod writer;
 
@@ -22,5 +24,6 @@ mod tests;
 
 pub use inbox::{Found, Inbox};
 pub use lock::{Guard, common_lock};
+pub use repair::{Repaired, repair};
 pub use store::Store;
 pub use writer::Journal;

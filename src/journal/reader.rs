@@ -70,6 +70,15 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Contents> {
     Ok(contents)
 }
 
+/// The workflow whose folder the journal lies in.
+fn workflow_of(path: &Path) -> String {
+    let folder = path.parent().and_then(Path::file_name);
+    folder.map_or_else(
+        || "SLUG".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}
+
 fn broken(path: &Path, line: u64, byte: usize, bad: &BadLine) -> anyhow::Error {
     let place = format!("line {line} (byte {byte}) of {}", path.display());
     match bad {
@@ -77,7 +86,7 @@ fn broken(path: &Path, line: u64, byte: usize, bad: &BadLine) -> anyhow::Error {
             ExitCode::Bug,
             format!("the journal is damaged: {place}: {why}"),
         )
-        .hint("dynwf doctor"),
+        .hint(format!("dynwf doctor --repair {}", workflow_of(path))),
         BadLine::Newer(_) => {
             Failure::usage(format!("cannot read {place}: {bad}")).hint("use a newer dynwf")
         }

@@ -1,16 +1,18 @@
 //! The one writer of a journal.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 
+use super::folder::{cannot_write, make_folder, sync_folder, write_new};
 use super::lock::{self, Guard};
-use super::store::{self, Store, cannot_write, make_folder, sync_folder};
+use super::store::{self, Store};
 use super::{reader, record};
 use crate::error::{ExitCode, Failure};
+use crate::fault;
 use crate::model::event::{Event, EventKind};
 use crate::model::id::Slug;
 use crate::model::state::RunState;
@@ -98,16 +100,20 @@ impl Journal {
                 .with_context(|| format!("putting the fact {} into words", event.kind.name()))?;
             events.push(event);
         }
-        if let Err(error) = self
-            .file
-            .write_all(&lines)
-            .and_then(|()| self.file.sync_data())
+        for event in &events {
+            fault::point(&format!("append:{}:before", event.kind.name()));
+        }
+        if let Err(error) =
+            fault::write_all("journal", &mut self.file, &lines).and_then(|()| self.file.sync_data())
         {
             self.broken = Some(error.to_string());
             return Err(not_recorded(&error, &self.path));
         }
         self.seq += events.len() as u64;
         self.head = head;
+        for event in &events {
+            fault::point(&format!("append:{}:after", event.kind.name()));
+        }
         Ok(events)
     }
 
@@ -131,7 +137,7 @@ fn cut(file: &File, folder: &Path, good: u64, torn: &[u8]) -> Result<Option<Path
     let mut number = 1;
     let kept = loop {
         let path = folder.join(format!("journal.torn-{number}"));
-        if store::write_new(&path, torn)? {
+        if write_new(&path, torn)? {
             break path;
         }
         number += 1;

@@ -89,9 +89,12 @@ pub enum EventKind {
         /// What its agent says it used.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Usage>,
-        /// What went wrong although its process ended well, in one line for people.
+        /// What went wrong in its agent's words, in one line for people.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         complaint: Option<String>,
+        /// What its agent answered, where the answer is the result.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answer: Option<String>,
     },
     /// An effect is to be performed; its id is this record's number.
     OpBegan {
@@ -138,6 +141,15 @@ pub enum EventKind {
         packet: PacketId,
         /// What its worker is told.
         feedback: String,
+    },
+    /// The service behind a packet's agent wants a pause: the turn is made again, and no agent starts before.
+    PacketPostponed {
+        /// The packet.
+        packet: PacketId,
+        /// Until when.
+        until: Timestamp,
+        /// The client's words.
+        why: String,
     },
     /// A packet may be merged.
     PacketAccepted {
@@ -331,6 +343,7 @@ impl EventKind {
             | Self::PacketFinished { packet }
             | Self::PacketFailed { packet, .. }
             | Self::PacketTurned { packet, .. }
+            | Self::PacketPostponed { packet, .. }
             | Self::PacketAccepted { packet, .. }
             | Self::PacketMerged { packet, .. }
             | Self::PacketConflicted { packet, .. }
@@ -361,6 +374,7 @@ impl EventKind {
             Self::PacketFinished { .. } => "PacketFinished",
             Self::PacketFailed { .. } => "PacketFailed",
             Self::PacketTurned { .. } => "PacketTurned",
+            Self::PacketPostponed { .. } => "PacketPostponed",
             Self::PacketAccepted { .. } => "PacketAccepted",
             Self::PacketMerged { .. } => "PacketMerged",
             Self::PacketConflicted { .. } => "PacketConflicted",

@@ -254,6 +254,9 @@ pub struct Packet {
     /// How many tokens this packet may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
+    /// The JSON Schema that the answer of a research or review packet follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<serde_json::Value>,
 }
 
 /// What comes of a packet.

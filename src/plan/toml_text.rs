@@ -152,6 +152,11 @@ impl Writer {
         self.number("turns", packet.turns);
         self.number("minutes", packet.minutes);
         self.number("tokens", packet.tokens);
+        if let Some(schema) = &packet.schema
+            && let Ok(value) = toml::Value::try_from(schema)
+        {
+            self.line("schema", &value.to_string());
+        }
     }
 
     fn table(&mut self, name: &str) {

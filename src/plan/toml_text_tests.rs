@@ -137,6 +137,7 @@ fn packet() -> impl Strategy<Value = Packet> {
             turns,
             minutes,
             tokens,
+            schema: None,
         },
     )
 }

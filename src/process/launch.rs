@@ -70,7 +70,7 @@ pub fn launch_with(program: &Path, dir: &UnitDir, task: &Task) -> Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::from(log));
     if let Some(env) = &task.env {
-        command.env_clear().envs(env);
+        command.env_clear().envs(env).envs(fault::settings());
     }
     for name in PLACES_OF_GIT {
         command.env_remove(name);

@@ -17,6 +17,7 @@
 //! Called by `runner` (launch, attend, signals), `agent` (reads the output with [`Follow`]), and `main` (the
 //! shim). Linux only: it reads `/proc` and relies on the child subreaper.
 
+mod ask;
 mod attend;
 mod capture;
 mod durable;
@@ -30,6 +31,7 @@ mod shim;
 mod signal;
 mod stop;
 
+pub use ask::ask;
 pub use attend::{Look, attend, look};
 pub use durable::write_durably;
 pub use folder::{Ended, Task, UnitDir};

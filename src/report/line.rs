@@ -100,6 +100,7 @@ impl Teller {
                 millis,
                 usage,
                 complaint,
+                ..
             } => {
                 let known = self.units.remove(unit);
                 let mut text = unit_ended(*unit, known.as_ref(), outcome, *millis, usage.as_ref());
@@ -174,6 +175,10 @@ fn packet_words(kind: &EventKind) -> Option<String> {
         EventKind::PacketEmptied { .. } => "no_change: it changed nothing".to_owned(),
         EventKind::PacketFinished { .. } => "done".to_owned(),
         EventKind::PacketFailed { why, .. } => format!("failed: {why}"),
+        EventKind::PacketPostponed { until, why, .. } => {
+            let until = until.strftime("%H:%M:%S UTC");
+            format!("paused until {until}: {}", one_line(why))
+        }
         EventKind::PacketTurned { feedback, .. } => {
             let first = feedback.lines().find(|line| !line.trim().is_empty());
             format!("next turn: {}", first.unwrap_or("checks failed"))

@@ -109,7 +109,7 @@ fn gate_waits(state: &RunState, gate: &Gate) -> Next {
     } else if let (GateKind::Land | GateKind::Batch, Some(_)) =
         (gate.kind, gate.binding.updates.first())
     {
-        commands.push(format!("dynwf review {slug}"));
+        commands.push(format!("dynwf review {slug} --landing"));
     }
     if matches!(gate.kind, GateKind::Land | GateKind::Push)
         && let Some(update) = gate.binding.updates.first()

@@ -45,6 +45,10 @@ pub(super) fn packet_md(state: &RunState, view: &PacketView) -> String {
     );
     page.list("Verification", view.checks.iter().map(verified));
     page.list("Evidence", view.checks.iter().filter_map(evidence));
+    if let Some(answer) = &packet.answer {
+        page.heading("Answer");
+        page.paragraph(answer);
+    }
     page.list_if_any("Notes", packet.notes.clone());
     let paths = facts.map_or(&[][..], |facts| &facts.paths);
     let mut files: Vec<String> = paths

@@ -56,6 +56,7 @@ pub(super) fn planned(id: &str, agent: &str, after: &[&str]) -> Packet {
         turns: None,
         minutes: None,
         tokens: None,
+        schema: None,
     }
 }
 
@@ -214,6 +215,7 @@ impl Story {
                 dollars: None,
             }),
             complaint: None,
+            answer: None,
         });
     }
 

@@ -4,27 +4,32 @@
 //! batch: that is the group commit. Jobs go on beside it and each ends with one message.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, MissedTickBehavior, interval};
 
 use super::end::{End, end};
-use super::executor::{Executor, Message};
+use super::executor::Executor;
 use super::facts::facts;
 use super::goal::Options;
 use super::jobs::{Job, jobs};
-use super::message::Input;
+use super::limit;
+use super::message::{Input, Message};
+use super::order::{Order, Update};
 use super::rules;
-use super::session::{Order, Session, Update};
+use super::session::Session;
 use crate::error::ExitCode;
 use crate::fault;
 use crate::journal::Found;
 use crate::model::event::{Event, EventKind};
 use crate::model::id::RequestId;
 use crate::model::request::RequestBody;
+use crate::model::unit::WorkspaceName;
 use crate::process::{Asked, Stop, signals};
+use crate::workspace;
 
 /// How often the inbox is looked at and the observer is told that time has passed.
 const TICK: Duration = Duration::from_millis(250);
@@ -32,7 +37,27 @@ const TICK: Duration = Duration::from_millis(250);
 /// How many consequences one batch may have. More can only be two rules that undo each other.
 const MOST_CONSEQUENCES: usize = 20_000;
 
-pub(super) struct Dispatcher<'s> {
+impl Session {
+    /// Works towards the goal until nothing is left to do without a person, and says how that ended.
+    ///
+    /// # Errors
+    /// If the journal cannot be written, or the loop cannot be set up. What agents, checks and git refuse is
+    /// part of the state, not an error.
+    pub fn drive(&mut self, order: Order, observe: &mut dyn FnMut(Update<'_>)) -> Result<End> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .context("starting the loop")?;
+        let options = self.options(order.goal.clone());
+        let end = runtime.block_on(Dispatcher::new(self, options).run(order, observe));
+        // A job that was given up may still sit in a system call; it must not keep the process.
+        runtime.shutdown_background();
+        end
+    }
+}
+
+struct Dispatcher<'s> {
     session: &'s mut Session,
     options: Options,
     executor: Executor,
@@ -52,7 +77,7 @@ struct Batch {
 }
 
 impl<'s> Dispatcher<'s> {
-    pub(super) fn new(session: &'s mut Session, options: Options) -> Self {
+    fn new(session: &'s mut Session, options: Options) -> Self {
         let (sender, messages) = mpsc::unbounded_channel();
         let executor = Executor::new(session, sender);
         Self {
@@ -67,18 +92,14 @@ impl<'s> Dispatcher<'s> {
     }
 
     /// Runs until nothing is left to do without a person.
-    pub(super) async fn run(
-        mut self,
-        order: Order,
-        observe: &mut dyn FnMut(Update<'_>),
-    ) -> Result<End> {
+    async fn run(mut self, order: Order, observe: &mut dyn FnMut(Update<'_>)) -> Result<End> {
         let mut signals = signals()?;
         let mut clock = interval(TICK);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let started = EventKind::RunStarted {
             goal: order.goal.word().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            sandbox: self.executor.sandbox().to_owned(),
+            sandbox: Executor::sandbox().to_owned(),
         };
         self.session
             .record(vec![started], Timestamp::now(), observe)?;
@@ -92,10 +113,12 @@ impl<'s> Dispatcher<'s> {
             batch = Batch::default();
             if self.live.is_empty() {
                 self.read_inbox(&mut batch);
-                if batch.inputs.is_empty() {
+                if !batch.inputs.is_empty() {
+                    continue;
+                }
+                if !self.waits_for_the_clock() {
                     break;
                 }
-                continue;
             }
             tokio::select! {
                 Some(message) = self.messages.recv() => {
@@ -116,6 +139,16 @@ impl<'s> Dispatcher<'s> {
             }
         }
         self.finish(observe)
+    }
+
+    /// Whether agents are only held back by a pause that a service asked for.
+    fn waits_for_the_clock(&self) -> bool {
+        let state = &self.session.state;
+        self.options.goal.works()
+            && !self.options.winding_down
+            && limit::is_paused(state, Timestamp::now())
+            && limit::exhausted(state).is_none()
+            && state.packets.keys().any(|id| state.is_active(id))
     }
 
     fn first_inputs(&mut self, order: Order) -> Result<Vec<Input>> {
@@ -290,6 +323,13 @@ impl<'s> Dispatcher<'s> {
             ended
                 .why
                 .insert(0, "stopped; `dynwf run` goes on from here".to_owned());
+        }
+        // Directories of removed workspaces are deleted last, when nobody waits for a result.
+        let site = self.options.sites.path(&WorkspaceName::Integration, 0);
+        if let Err(error) = workspace::empty_trash(&self.session.git, Path::new(&site)) {
+            ended
+                .why
+                .push(format!("removed workspaces are not deleted yet: {error:#}"));
         }
         let fact = EventKind::RunEnded {
             code: ended.code.number(),

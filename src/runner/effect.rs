@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow, bail};
 use jiff::Timestamp;
 
-use super::executor::Tools;
+use super::message::Tools;
 use crate::fault;
 use crate::gate;
 use crate::git::{Git, RefMove};
@@ -70,7 +70,8 @@ fn perform_open(tools: &Tools, state: &RunState, id: OpId, open: &OpenOp) -> Res
         Op::AdvancePacket {
             workspace, refs, ..
         } => {
-            let outcome = move_refs(git, refs, "dynwf: collected")?;
+            let refs = with_present_pins(git, refs)?;
+            let outcome = move_refs(git, &refs, "dynwf: collected")?;
             fault::point("effect:advanced");
             if let (OpOutcome::Done, Some(workspace)) = (&outcome, workspace) {
                 workspace::settle(git, workspace)

@@ -10,48 +10,17 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::jobs::Job;
-use super::message::Input;
+use super::message::{Input, Message, Tools};
 use super::session::Session;
 use super::{effect, unit, work};
-use crate::config::Config;
-use crate::git::Git;
 use crate::integrate;
-use crate::journal::{Found, Store};
-use crate::model::id::{RequestId, UnitId};
+use crate::journal::Found;
+use crate::model::id::RequestId;
 use crate::model::op::{MergeSide, OpOutcome};
 use crate::model::packet::Merge;
 use crate::model::state::RunState;
 use crate::process::Stop;
 use crate::workspace;
-
-/// What a job sends to the dispatcher.
-#[derive(Debug)]
-pub(super) enum Message {
-    /// It ended, with this input (none where nothing is to be said).
-    Ended {
-        /// The job.
-        job: Job,
-        /// What it says.
-        input: Option<Input>,
-    },
-    /// It learned something on the way.
-    Note(Input),
-    /// A unit says what it is at.
-    Progress {
-        /// The unit.
-        unit: UnitId,
-        /// One line.
-        text: String,
-    },
-}
-
-/// What every job may use. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct Tools {
-    pub(super) git: Git,
-    pub(super) config: Arc<Config>,
-    pub(super) store: Store,
-}
 
 pub(super) struct Executor {
     tools: Tools,
@@ -74,7 +43,7 @@ impl Executor {
     }
 
     /// Returns what keeps units in their place, in the words of `RunStarted`.
-    pub(super) fn sandbox(&self) -> &'static str {
+    pub(super) fn sandbox() -> &'static str {
         "none"
     }
 

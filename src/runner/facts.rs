@@ -3,16 +3,21 @@
 //! A fact is recorded only if the state can still take it: an answer to a question that was withdrawn, or a
 //! result for a packet that was given up meanwhile, is dropped here and nowhere else.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::goal::Options;
 use super::message::{CollectResult, Input, MergeResult, UnitEnd};
 use super::requests;
+use crate::agent::{RateLimit, schema};
 use crate::model::event::EventKind;
 use crate::model::evidence::Evidence;
 use crate::model::id::PacketId;
 use crate::model::state::{PacketState, RunState, Stage};
 use crate::model::unit::{Unit, UnitKind, UnitOutcome};
+
+/// The first pause where a service does not say how long it should be, in milliseconds; each further one is
+/// twice as long, up to sixteen minutes.
+const FIRST_PAUSE: i64 = 30_000;
 
 /// Returns what the input says.
 pub(super) fn facts(
@@ -68,15 +73,29 @@ fn unit_ended(state: &RunState, end: UnitEnd, now: Timestamp) -> Vec<EventKind> 
     };
     let unit = &live.unit;
     let packet = unit.packet().and_then(|id| state.packets.get(id));
+    let again = ask_again(state, unit, packet, &end.problems);
+    let unanswered = (again.is_none() && !end.problems.is_empty()).then(|| {
+        format!(
+            "gave no answer that follows the schema: {}",
+            end.problems.join("; ")
+        )
+    });
     let mut facts = vec![EventKind::UnitEnded {
         unit: end.unit,
         outcome: end.outcome.clone(),
         millis: end.millis,
         usage: end.usage,
-        complaint: end.complaint,
+        complaint: end.complaint.or(unanswered),
+        answer: end.answer,
     }];
     match &unit.kind {
-        UnitKind::Work { .. } => facts.extend(work_interrupted(unit, packet, &end.outcome)),
+        UnitKind::Work { .. } => {
+            let postponed = end
+                .rate_limited
+                .and_then(|limit| postponed(state, unit, packet, limit, now));
+            let then = postponed.or(again);
+            facts.extend(then.or_else(|| work_interrupted(unit, packet, &end.outcome)));
+        }
         UnitKind::Setup { run, .. } => facts.extend(setup_failed(unit, run, &end.outcome)),
         UnitKind::Check { check, run, tree } => {
             if !end.outcome.is_interruption() {
@@ -96,6 +115,50 @@ fn unit_ended(state: &RunState, end: UnitEnd, now: Timestamp) -> Vec<EventKind> 
         }
     }
     facts
+}
+
+/// How often an answer that does not follow its schema may be given, where the plan does not say.
+const ANSWERS: u32 = 3;
+
+/// Another turn for an answer that does not follow the packet's schema, while there are turns.
+fn ask_again(
+    state: &RunState,
+    unit: &Unit,
+    packet: Option<&PacketState>,
+    problems: &[String],
+) -> Option<EventKind> {
+    let id = unit.packet().filter(|_| !problems.is_empty())?;
+    let turns = state.planned(id)?.turns.unwrap_or(ANSWERS);
+    (packet?.turn < turns).then(|| EventKind::PacketTurned {
+        packet: id.clone(),
+        feedback: schema::ask_again(problems),
+    })
+}
+
+/// A service without quota says nothing about the work: the same turn is made again, later and later.
+fn postponed(
+    state: &RunState,
+    unit: &Unit,
+    packet: Option<&PacketState>,
+    limit: RateLimit,
+    now: Timestamp,
+) -> Option<EventKind> {
+    let id = unit
+        .packet()
+        .filter(|_| packet.is_some_and(|packet| packet.stage == Stage::Working))?;
+    let wait = limit
+        .after_ms
+        .and_then(|millis| i64::try_from(millis).ok())
+        .unwrap_or_else(|| FIRST_PAUSE << state.pauses.min(5));
+    let until = limit
+        .until
+        .and_then(|second| Timestamp::from_second(i64::try_from(second).ok()?).ok())
+        .or_else(|| now.checked_add(SignedDuration::from_millis(wait)).ok())?;
+    Some(EventKind::PacketPostponed {
+        packet: id.clone(),
+        until,
+        why: limit.message,
+    })
 }
 
 /// An attempt that was cut short says nothing about the work: it is made again from the base, in a fresh

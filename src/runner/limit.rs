@@ -1,25 +1,36 @@
-//! Limits: how many units may start now, and whether a budget is used up. Pure.
+//! Limits: how many units may start now, whether a budget is used up, when turns end. Pure.
+//!
+//! An agent's share of a budget is reserved while it runs, and what it really used takes the share's place when it
+//! ends: so a budget is overshot by no more than the agents that run use beyond their shares.
+
+use jiff::Timestamp;
 
 use super::goal::Options;
-use crate::model::state::RunState;
+use crate::model::plan::{Budget, Packet};
+use crate::model::state::{PacketState, RunState};
+
+/// After how many turns in a row without progress an agent is not asked again.
+const STUCK: u32 = 2;
 
 /// Returns how many more units may start now.
 pub(super) fn free(state: &RunState, options: &Options) -> usize {
-    let planned = state
-        .frozen
-        .as_ref()
-        .and_then(|frozen| frozen.plan.budget.concurrency);
+    let planned = budget(state).and_then(|budget| budget.concurrency);
     let most = planned.map_or(options.concurrency, |most| {
         usize::try_from(most).unwrap_or(usize::MAX)
     });
     most.saturating_sub(state.units.len())
 }
 
+/// Whether a service asked for a pause that is not over.
+pub(super) fn is_paused(state: &RunState, now: Timestamp) -> bool {
+    state.paused_until.is_some_and(|until| now < until)
+}
+
 /// Returns which budget is used up, in words, if one is. No further agent starts then.
 pub(super) fn exhausted(state: &RunState) -> Option<String> {
-    let budget = &state.frozen.as_ref()?.plan.budget;
+    let budget = budget(state)?;
     if let Some(minutes) = budget.minutes
-        && state.spent.millis >= u64::from(minutes) * 60_000
+        && state.spent.millis >= millis(minutes)
     {
         return Some(format!("the budget of {minutes} minutes is used up"));
     }
@@ -34,4 +45,55 @@ pub(super) fn exhausted(state: &RunState) -> Option<String> {
         return Some(format!("the budget of {dollars} dollars is used up"));
     }
     None
+}
+
+/// Whether the budgets have room for one more agent beside those that run. One that would run alone may always
+/// use up the rest.
+pub(super) fn has_room(state: &RunState) -> bool {
+    let running = state
+        .units
+        .values()
+        .filter(|live| live.unit.is_work())
+        .count();
+    let (Some(budget), false) = (budget(state), running == 0) else {
+        return true;
+    };
+    let packets = u64::try_from(state.packets.len().max(1)).unwrap_or(u64::MAX);
+    let agents = u64::try_from(running + 1).unwrap_or(u64::MAX);
+    let fits = |spent: u64, all: u64| spent.saturating_add(all / packets * agents) <= all;
+    budget
+        .minutes
+        .is_none_or(|minutes| fits(state.spent.millis, millis(minutes)))
+        && budget
+            .tokens
+            .is_none_or(|tokens| fits(state.spent.tokens, tokens))
+}
+
+/// Returns why an agent whose check failed is not asked again, if it is not.
+pub(super) fn end_of_turns(
+    state: &RunState,
+    planned: &Packet,
+    packet: &PacketState,
+) -> Option<String> {
+    let turns = planned.turns.unwrap_or(1);
+    if packet.turn >= turns {
+        return Some(format!("stopped after {turns} turns"));
+    }
+    if packet.stuck >= STUCK {
+        return Some(format!("stopped after {STUCK} turns without progress"));
+    }
+    if let Some(tokens) = planned.tokens
+        && packet.spent.tokens >= tokens
+    {
+        return Some(format!("stopped: its budget of {tokens} tokens is used up"));
+    }
+    exhausted(state).map(|why| format!("stopped: {why}"))
+}
+
+fn budget(state: &RunState) -> Option<&Budget> {
+    Some(&state.frozen.as_ref()?.plan.budget)
+}
+
+fn millis(minutes: u32) -> u64 {
+    u64::from(minutes) * 60_000
 }

@@ -1,12 +1,47 @@
-//! What comes in to the dispatcher. Never stored: `facts` turns it into events.
+//! What goes between the dispatcher and its jobs. Never stored: `facts` turns inputs into events.
+
+use std::sync::Arc;
 
 use super::jobs::Job;
+use crate::agent::RateLimit;
+use crate::config::Config;
+use crate::git::Git;
+use crate::journal::Store;
 use crate::model::gate::Binding;
 use crate::model::id::{CommitId, OpId, PacketId, UnitId};
 use crate::model::op::OpOutcome;
 use crate::model::packet::{Collected, Conflict, Merge, Weight};
 use crate::model::request::Request;
 use crate::model::unit::{UnitOutcome, Usage};
+
+/// What every job may use. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Tools {
+    pub(super) git: Git,
+    pub(super) config: Arc<Config>,
+    pub(super) store: Store,
+}
+
+/// What a job sends to the dispatcher.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// It ended, with this input (none where nothing is to be said).
+    Ended {
+        /// The job.
+        job: Job,
+        /// What it says.
+        input: Option<Input>,
+    },
+    /// It learned something on the way.
+    Note(Input),
+    /// A unit says what it is at.
+    Progress {
+        /// The unit.
+        unit: UnitId,
+        /// One line.
+        text: String,
+    },
+}
 
 /// An input.
 #[derive(Debug)]
@@ -86,8 +121,14 @@ pub(super) struct UnitEnd {
     pub(super) output: String,
     /// What its agent used.
     pub(super) usage: Option<Usage>,
-    /// What went wrong although its process ended well.
+    /// What went wrong, in its agent's words.
     pub(super) complaint: Option<String>,
+    /// What its agent answered, where the answer is the result.
+    pub(super) answer: Option<String>,
+    /// Why the answer does not follow the packet's schema, a line each.
+    pub(super) problems: Vec<String>,
+    /// Its service wants a pause; nothing is wrong with the work.
+    pub(super) rate_limited: Option<RateLimit>,
 }
 
 /// What a worker left.

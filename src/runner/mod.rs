@@ -20,6 +20,8 @@ mod goal;
 mod jobs;
 mod limit;
 mod message;
+mod order;
+mod planner;
 mod queue;
 mod requests;
 mod rules;
@@ -32,4 +34,6 @@ mod tests;
 
 pub use end::{End, standing};
 pub use goal::Goal;
-pub use session::{Order, Session, Update};
+pub use order::{Order, Update};
+pub use planner::{PlannerOrder, write_plan};
+pub use session::Session;

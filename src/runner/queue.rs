@@ -4,7 +4,7 @@
 //! meet, the order of the plan decides, so that the same plan with the same work gives the same tree however
 //! the units were scheduled, and however often dynwf was killed in between.
 
-use super::goal::Options;
+use super::goal::{Goal, Options};
 use crate::model::gate::GateStatus;
 use crate::model::id::{GateId, PacketId};
 use crate::model::op::Op;
@@ -114,10 +114,8 @@ pub(super) fn must_follow_target(state: &RunState, options: &Options) -> bool {
     let Some(integration) = &state.integration else {
         return false;
     };
-    !matches!(
-        options.goal,
-        super::goal::Goal::Answer | super::goal::Goal::Split | super::goal::Goal::Push
-    ) && !matches!(options.goal, super::goal::Goal::Archive { .. })
+    !matches!(options.goal, Goal::Answer | Goal::Split | Goal::Push)
+        && !matches!(options.goal, Goal::Archive { .. })
         && !options.winding_down
         && state.target_seen.as_ref() != Some(&integration.target)
         && integration.following.is_none()

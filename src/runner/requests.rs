@@ -117,11 +117,11 @@ fn retry(state: &RunState, id: &PacketId, comment: &str) -> Answered {
 }
 
 fn give_up(state: &RunState, id: &PacketId, how: GivenUp, why: &str) -> Answered {
-    let stage = stage_of(state, id)?;
-    if stage == Stage::Integrated {
+    let reached = stage_of(state, id)?;
+    if reached == Stage::Integrated {
         return Err(format!("packet {id} is integrated already"));
     }
-    if how == GivenUp::Cancelled && stage.is_settled() && stage != Stage::Conflicted {
+    if how == GivenUp::Cancelled && reached.is_settled() && reached != Stage::Conflicted {
         return Err(format!(
             "packet {id} is {} already",
             state.status_of(id).word()
@@ -151,13 +151,13 @@ fn claim(state: &RunState, request: &Request, id: &PacketId) -> Answered {
 /// Collects what lies in a packet's workspace: of parent work, or of a packet that failed and was mended by
 /// hand there.
 fn done(state: &RunState, request: &Request, id: &PacketId, note: &str) -> Answered {
-    let stage = stage_of(state, id)?;
+    let reached = stage_of(state, id)?;
     let has_workspace = state.packets[id].workspace.is_some();
     let idle = !state.works_in(&WorkspaceName::Packet(id.clone()));
     let is_parent_work = state
         .planned(id)
         .is_some_and(crate::model::plan::Packet::is_parent_work);
-    let takes = (stage == Stage::Prepared && is_parent_work) || stage == Stage::Failed;
+    let takes = (reached == Stage::Prepared && is_parent_work) || reached == Stage::Failed;
     if !takes || !has_workspace || !idle {
         return Err(format!(
             "packet {id} has nothing to collect by hand: it is {}{}",

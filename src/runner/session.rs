@@ -1,58 +1,23 @@
 //! A workflow that this process holds: its lock, its journal, its state.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 
-use super::dispatcher::Dispatcher;
-use super::end::End;
 use super::goal::{Goal, Options};
+use super::order::Update;
 use crate::config::Config;
-use crate::git::Git;
+use crate::git::{self, Git};
 use crate::journal::{Journal, Store};
-use crate::model::event::{Event, EventKind};
-use crate::model::gate::Binding;
-use crate::model::id::{RefName, Slug, UnitId};
+use crate::model::event::EventKind;
+use crate::model::id::{RefName, Slug};
 use crate::model::plan::Plan;
 use crate::model::state::RunState;
 use crate::workspace::Sites;
 
-/// What the observer of a run is told.
-#[derive(Debug)]
-pub enum Update<'a> {
-    /// Something happened; the state includes it.
-    Fact(&'a Event, &'a RunState),
-    /// A unit says what it is at.
-    Progress {
-        /// The unit.
-        unit: UnitId,
-        /// In its own words, one line.
-        text: &'a str,
-    },
-    /// Time has passed: about four times a second.
-    Tick(&'a RunState),
-}
-
-/// What a verb wants of a session.
-#[derive(Clone, Debug)]
-pub struct Order {
-    /// The goal.
-    pub goal: Goal,
-    /// For [`Goal::Push`]: what the push would do, as it was looked up.
-    pub push: Option<Binding>,
-    /// Whether checks that failed on the integrated tree run again.
-    pub check_again: bool,
-}
-
-impl Order {
-    /// An order with nothing but a goal.
-    pub fn of(goal: Goal) -> Self {
-        Self {
-            goal,
-            push: None,
-            check_again: false,
-        }
-    }
-}
+/// How long a git process of an earlier run is waited for; a push may take its time.
+const EFFECTS: Duration = Duration::from_secs(30);
 
 /// A workflow that this process holds. Dropping it lets go of the lock.
 pub struct Session {
@@ -72,6 +37,8 @@ impl Session {
     pub fn open(git: &Git, config: &Config, slug: &Slug, sites: Sites) -> Result<Self> {
         let store = Store::new(git.common_dir());
         let (journal, state) = Journal::open(&store, slug)?;
+        // A git process may outlive the dynwf that started it: what it does is done before we look.
+        git::wait_for_effects(&git.effects_folder(), EFFECTS)?;
         Ok(Self {
             git: git.clone(),
             config: config.clone(),
@@ -112,24 +79,6 @@ impl Session {
         self.record(vec![fact], Timestamp::now(), observe)
     }
 
-    /// Works towards the goal until nothing is left to do without a person, and says how that ended.
-    ///
-    /// # Errors
-    /// If the journal cannot be written, or the loop cannot be set up. What agents, checks and git refuse is
-    /// part of the state, not an error.
-    pub fn drive(&mut self, order: Order, observe: &mut dyn FnMut(Update<'_>)) -> Result<End> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .context("starting the loop")?;
-        let options = self.options(order.goal.clone());
-        let end = runtime.block_on(Dispatcher::new(self, options).run(order, observe));
-        // A job that was given up may still sit in a system call; it must not keep the process.
-        runtime.shutdown_background();
-        end
-    }
-
     /// Appends facts, applies them, reports them: the only way in which the state changes.
     pub(super) fn record(
         &mut self,
@@ -151,7 +100,8 @@ impl Session {
         Ok(())
     }
 
-    fn options(&self, goal: Goal) -> Options {
+    /// Resolves the settings that the rules look at.
+    pub(super) fn options(&self, goal: Goal) -> Options {
         let limits = &self.config.limits;
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Options {

@@ -4,32 +4,35 @@
 //! only where there is nothing it is launched. So the first run and every resume take the same road.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, interval};
 
-use super::executor::{Message, Tools};
-use super::message::{Input, UnitEnd};
+use super::message::{Input, Message, Tools, UnitEnd};
 use crate::agent::env::unit_environment;
 use crate::agent::prompt::{self, PromptParts};
-use crate::agent::{self, Agent, Call, Reader};
+use crate::agent::schema::{self, Schema};
+use crate::agent::{self, Agent, Call, Reader, Verdict};
 use crate::config::AgentConfig;
 use crate::fault;
 use crate::model::evidence::Evidence;
 use crate::model::id::UnitId;
 use crate::model::packet::Workspace;
-use crate::model::plan::Packet;
+use crate::model::plan::{COMMAND_AGENT, Packet};
 use crate::model::state::RunState;
-use crate::model::unit::{Unit, UnitKind, UnitOutcome, WorkspaceName};
-use crate::process::{self, Follow, Look, Stop, Task, UnitDir};
+use crate::model::unit::{Unit, UnitKind, UnitOutcome, Usage, WorkspaceName};
+use crate::process::{self, Ended, Follow, Look, Stop, Task, UnitDir};
 
 /// How often a unit's output is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// How much of a failing check's output goes into the next turn's prompt, in bytes.
 const FEEDBACK: u64 = 16 * 1024;
+
+/// How many characters of an answer are kept.
+const ANSWER: usize = 64 * 1024;
 
 /// The first of the ports that workspaces are told, and how many each workflow has.
 const PORTS: (u32, u32) = (20_000, 100);
@@ -52,6 +55,9 @@ pub(super) async fn attend(
             output: String::new(),
             usage: None,
             complaint: None,
+            answer: None,
+            problems: Vec::new(),
+            rate_limited: None,
         },
     };
     Some(Input::UnitEnded(end))
@@ -78,6 +84,9 @@ async fn see_through(
                 output: String::new(),
                 usage: None,
                 complaint: None,
+                answer: None,
+                problems: Vec::new(),
+                rate_limited: None,
             });
         }
         folder.create()?;
@@ -87,8 +96,8 @@ async fn see_through(
             .with_context(|| format!("launching unit {} in {}", unit.id, task.cwd))?;
         fault::point("unit:launched");
     }
-    let reader = agent.as_ref().map(|(agent, _)| agent.reader());
-    let mut watched = Watched::new(unit.id, &folder, reader, workspace_of(state, unit)?);
+    let mut watched = Watched::new(unit.id, &folder, agent.as_ref(), workspace_of(state, unit)?);
+    let result = folder.result();
     let waiting = process::attend(folder, stop);
     tokio::pin!(waiting);
     let mut clock = interval(LOOK);
@@ -99,15 +108,12 @@ async fn see_through(
         }
     };
     fault::point("unit:ended");
-    let (usage, complaint) = watched.finish(messages, &ended.outcome)?;
-    Ok(UnitEnd {
-        unit: unit.id,
-        outcome: ended.outcome,
-        millis: ended.millis,
-        output: ended.output_digest,
-        usage,
-        complaint,
-    })
+    let used = unit
+        .packet()
+        .and_then(|id| state.packets.get(id))
+        .map(|packet| packet.session_used.clone());
+    let wanted = packet_of(state, unit).filter(|packet| !packet.expects_commit());
+    watched.finish(messages, ended, &used.unwrap_or_default(), wanted, &result)
 }
 
 /// Reads what a unit prints while it runs.
@@ -115,20 +121,20 @@ struct Watched {
     unit: UnitId,
     follow: Follow,
     reader: Option<Box<dyn Reader>>,
+    /// A command's exit code says all; a client's words say more than its exit code.
+    is_command: bool,
     workspace: String,
+    stderr: PathBuf,
 }
 
 impl Watched {
-    fn new(
-        unit: UnitId,
-        folder: &UnitDir,
-        reader: Option<Box<dyn Reader>>,
-        workspace: &Workspace,
-    ) -> Self {
+    fn new(unit: UnitId, folder: &UnitDir, agent: Option<&Worker>, workspace: &Workspace) -> Self {
         Self {
             unit,
             follow: Follow::new(folder.stdout()),
-            reader,
+            stderr: folder.stderr(),
+            reader: agent.map(|(agent, _)| agent.reader()),
+            is_command: agent.is_some_and(|(agent, _)| agent.name() == COMMAND_AGENT),
             workspace: workspace.path.clone(),
         }
     }
@@ -165,23 +171,69 @@ impl Watched {
         said
     }
 
+    /// Reads the rest, and lets the agent's reader judge it. `used` is what earlier turns of the same
+    /// conversation used; `wanted` is the packet if its answer is the result, which may lie in `file`.
     fn finish(
         mut self,
         messages: &mpsc::UnboundedSender<Message>,
-        outcome: &UnitOutcome,
-    ) -> Result<(Option<crate::model::unit::Usage>, Option<String>)> {
+        ended: Ended,
+        used: &Usage,
+        wanted: Option<&Packet>,
+        file: &Path,
+    ) -> Result<UnitEnd> {
         self.look(messages)?;
         while let Some(line) = self.follow.last_line()? {
             self.take(&line, messages);
         }
-        let Some(reader) = self.reader else {
-            return Ok((None, None));
+        let mut end = UnitEnd {
+            unit: self.unit,
+            outcome: ended.outcome,
+            millis: ended.millis,
+            output: ended.output_digest,
+            usage: None,
+            complaint: None,
+            answer: None,
+            problems: Vec::new(),
+            rate_limited: None,
         };
-        let verdict = reader.finish(outcome);
-        let complaint = (!verdict.ok && outcome.is_success())
-            .then(|| verdict.why.unwrap_or_else(|| "its agent failed".to_owned()));
-        Ok((Some(verdict.usage), complaint))
+        let Some(reader) = self.reader else {
+            return Ok(end);
+        };
+        let verdict = reader
+            .finish(&end.outcome)
+            .explained(&process::tail(&self.stderr, FEEDBACK)?);
+        end.usage = Some(verdict.used_since(used));
+        if let Some(packet) = wanted.filter(|_| verdict.ok) {
+            match answer(packet, &verdict, file)? {
+                Ok(text) => end.answer = Some(text),
+                Err(problems) => end.problems = problems,
+            }
+        }
+        if verdict.ok {
+            // It said that it is through, and only its process did not end in time.
+            end.outcome = UnitOutcome::Exited(0);
+        } else if !self.is_command {
+            end.complaint = verdict.why;
+        }
+        end.rate_limited = verdict.rate_limited;
+        Ok(end)
     }
+}
+
+/// Returns the answer of a packet whose answer is the result, or why it does not follow the packet's schema.
+fn answer(
+    packet: &Packet,
+    verdict: &Verdict,
+    file: &Path,
+) -> Result<std::result::Result<String, Vec<String>>> {
+    let Some(schema) = &packet.schema else {
+        return Ok(Ok(verdict.text.chars().take(ANSWER).collect()));
+    };
+    let wanted =
+        Schema::new(schema).with_context(|| format!("the schema of packet {}", packet.id))?;
+    Ok(wanted
+        .answer(verdict, file)
+        .map(|value| format!("{value:#}")))
 }
 
 fn packet_of<'a>(state: &'a RunState, unit: &Unit) -> Option<&'a Packet> {
@@ -255,6 +307,13 @@ fn work(
     let session = packet_state.session.as_deref().filter(|_| turn > 1);
     let text = prompt_text(tools, state, packet, turn, session.is_some())?;
     let file = folder.prompt();
+    let schema_file = folder.io().join("schema.json");
+    let mut text = text;
+    if let Some(schema) = &packet.schema {
+        text.push_str(&schema::instructions(schema));
+        std::fs::write(&schema_file, schema.to_string())
+            .with_context(|| format!("writing {}", schema_file.display()))?;
+    }
     std::fs::write(&file, &text).with_context(|| format!("writing {}", file.display()))?;
     let workspace = workspace_of(state, unit)?;
     agent.argv(&Call {
@@ -263,7 +322,7 @@ fn work(
         prompt: &text,
         prompt_file: &file,
         result_file: &folder.result(),
-        schema_file: None,
+        schema_file: packet.schema.is_some().then_some(&schema_file),
         workspace: Path::new(&workspace.path),
         session,
         run: packet.run.as_deref(),
@@ -288,8 +347,15 @@ fn prompt_text(
         .iter()
         .filter_map(|need| frozen.plan.packet(need))
         .collect();
-    let mut feedback = state.packets[&packet.id].feedback.clone();
-    feedback.extend(failing_checks(tools, state, packet)?);
+    let told = &state.packets[&packet.id].feedback;
+    let failing = failing_checks(tools, state, packet)?;
+    // A conversation has heard the earlier ones; of a failing check it hears the output itself.
+    let mut feedback = match (continues, failing.is_empty()) {
+        (true, true) => told.last().cloned().into_iter().collect(),
+        (true, false) => Vec::new(),
+        (false, _) => told.clone(),
+    };
+    feedback.extend(failing);
     let parts = PromptParts {
         plan: &frozen.plan,
         packet,

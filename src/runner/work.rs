@@ -3,13 +3,12 @@
 use anyhow::{Context as _, Result, anyhow};
 use jiff::Timestamp;
 
-use super::executor::Tools;
-use super::message::{CollectResult, Input, MergeResult};
+use super::message::{CollectResult, Input, MergeResult, Tools};
 use crate::fault;
 use crate::integrate::{self, Merged, PacketMerge};
 use crate::model::evidence::Evidence;
 use crate::model::id::{CommitId, PacketId};
-use crate::model::packet::{Collected, Conflict, ConflictFile, Weight};
+use crate::model::packet::{Collected, Conflict, ConflictFile, RiskFacts, Weight};
 use crate::model::scope::Scope;
 use crate::model::state::{Integration, PacketState, RunState};
 use crate::review::facts::risk_facts;
@@ -37,6 +36,17 @@ pub(super) fn collect(tools: &Tools, state: &RunState, id: &PacketId) -> Result<
         },
     )?;
     let result = match collection.outcome {
+        // In goal mode the checks decide, also about an agent that changed nothing.
+        Outcome::Nothing if planned.turns.is_some_and(|turns| turns > 1) => {
+            CollectResult::Work(Box::new(Collected {
+                tip: base.clone(),
+                tree: tools.git.tree_of(&base)?,
+                base,
+                facts: RiskFacts::default(),
+                found: collection.found_branch,
+                notes: collection.notes,
+            }))
+        }
         Outcome::Nothing => CollectResult::Nothing {
             notes: collection.notes,
         },

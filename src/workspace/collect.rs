@@ -258,29 +258,13 @@ fn what_the_agent_did(
             head.short()
         ));
     }
-    if place.is_there()? && !super::remove::names(&place.work, &place.admin) {
+    if place.is_there()? && !super::place::names(&place.work, &place.admin) {
         notes.push("the workspace's .git was replaced; it was not looked at".to_owned());
     }
     notes.extend(
-        unfinished(&place.admin)
+        super::place::unfinished(&place.admin)
             .into_iter()
             .map(|what| format!("{what} was left unfinished")),
     );
     Ok(notes)
-}
-
-/// Which of git's longer operations are under way, by the files that they leave.
-pub(super) fn unfinished(admin: &Path) -> Vec<&'static str> {
-    let marks = [
-        ("MERGE_HEAD", "a merge"),
-        ("CHERRY_PICK_HEAD", "a cherry-pick"),
-        ("REVERT_HEAD", "a revert"),
-        ("rebase-merge", "a rebase"),
-        ("rebase-apply", "a rebase"),
-        ("BISECT_START", "a bisection"),
-    ];
-    let there = marks
-        .iter()
-        .filter(|(name, _)| admin.join(name).symlink_metadata().is_ok());
-    there.map(|(_, what)| *what).collect()
 }

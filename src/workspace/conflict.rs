@@ -11,9 +11,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::collect::{record, unfinished};
+use super::collect::record;
 use super::disk::{self, Rights};
 use super::index::hexadecimal;
+use super::place::{CONFLICT, unfinished};
 use super::place::{Place, id_bytes};
 use super::reset::reset;
 use super::survey::nul_split;
@@ -21,9 +22,6 @@ use crate::git::Git;
 use crate::model::id::{CommitId, TreeId};
 use crate::model::packet::Workspace;
 use crate::model::path::RepoPath;
-
-/// What was laid out, beside git's own files: `onto tip`, then a line for each unmerged path with its stamp.
-pub(super) const RECORD: &str = "dynwf.conflict";
 
 /// What a person made of a conflict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +93,7 @@ pub fn open_conflict(
         let name = hexadecimal(&path);
         text.push_str(&format!("{name} {stamp}\n"));
     }
-    Rights::like(git.common_dir())?.replace(&place.admin.join(RECORD), text.as_bytes())
+    Rights::like(git.common_dir())?.replace(&place.admin.join(CONFLICT), text.as_bytes())
 }
 
 /// Takes what lies in the workspace as the resolution of the conflict in `conflicted` (paths as the merge
@@ -152,7 +150,7 @@ struct Laid {
 
 impl Laid {
     fn read(admin: &Path) -> Option<Self> {
-        let text = disk::read_text(&admin.join(RECORD))?;
+        let text = disk::read_text(&admin.join(CONFLICT))?;
         let mut lines = text.lines();
         let (onto, tip) = lines.next()?.split_once(' ')?;
         let mut stamps = BTreeMap::new();

@@ -336,3 +336,28 @@ pub(super) fn trash_beside(work: &Path) -> Result<PathBuf> {
 pub(super) fn id_bytes(commit: &CommitId) -> usize {
     commit.as_str().len() / 2
 }
+
+/// Whether the `.git` file of a workspace names its administrative folder.
+pub(super) fn names(work: &Path, admin: &Path) -> bool {
+    disk::read_text(&work.join(".git")).as_deref() == Some(dot_git(admin).as_str())
+}
+
+/// Which of git's longer operations are under way, by the files that they leave.
+pub(super) fn unfinished(admin: &Path) -> Vec<&'static str> {
+    let marks = [
+        ("MERGE_HEAD", "a merge"),
+        ("CHERRY_PICK_HEAD", "a cherry-pick"),
+        ("REVERT_HEAD", "a revert"),
+        ("rebase-merge", "a rebase"),
+        ("rebase-apply", "a rebase"),
+        ("BISECT_START", "a bisection"),
+    ];
+    let there = marks
+        .iter()
+        .filter(|(name, _)| admin.join(name).symlink_metadata().is_ok());
+    there.map(|(_, what)| *what).collect()
+}
+
+/// What of a conflict was laid out, beside git's own files: `onto tip`, then a line for each unmerged path with
+/// its stamp.
+pub(super) const CONFLICT: &str = "dynwf.conflict";

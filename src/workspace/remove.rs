@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::collect::unfinished;
 use super::disk::{self, Identity, Rights};
+use super::place::unfinished;
 use super::place::{self, Record};
 use crate::error::Failure;
 use crate::git::Git;
@@ -62,15 +62,10 @@ fn trouble(workspace: &Workspace) -> Option<String> {
     if Record::read(admin).is_none() {
         return Some(format!("{} is gone or is not dynwf's", admin.display()));
     }
-    if !names(work, admin) {
+    if !place::names(work, admin) {
         return Some(format!("{}/.git was replaced", work.display()));
     }
     None
-}
-
-/// Whether the `.git` file of a workspace names its administrative folder.
-pub(super) fn names(work: &Path, admin: &Path) -> bool {
-    disk::read_text(&work.join(".git")).as_deref() == Some(place::dot_git(admin).as_str())
 }
 
 fn identity(workspace: &Workspace) -> Identity {

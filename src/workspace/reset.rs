@@ -45,7 +45,7 @@ fn back_to(place: &Place<'_>, to: &CommitId) -> Result<()> {
     place.adopt_index(&private)?;
     set_head(place, to)?;
     forget_merge(&place.admin)?;
-    disk::remove_if_there(&place.admin.join(super::conflict::RECORD))
+    disk::remove_if_there(&place.admin.join(super::place::CONFLICT))
 }
 
 /// Puts HEAD where the record says it belongs.

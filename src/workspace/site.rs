@@ -24,6 +24,14 @@ pub struct Sites {
 const PACKET: &str = "{packet}";
 
 impl Sites {
+    /// Sites of a fixed pattern; `{packet}` stands for the packet.
+    #[cfg(test)]
+    pub(crate) fn at(pattern: &str) -> Self {
+        Self {
+            pattern: pattern.to_owned(),
+        }
+    }
+
     /// Returns the directory of a workspace; attempt 2 and later get directories of their own (`<packet>.a2`),
     /// because a process that escaped from an earlier attempt may still write into its directory.
     pub fn path(&self, name: &WorkspaceName, attempt: u32) -> String {

@@ -279,7 +279,8 @@ fn resolve(repo: &TestRepo, dynwf: &Dynwf) {
         })
         .collect();
     // An unresolved file is no resolution.
-    dynwf.line("integrate refactor --continue").expect_code(4);
+    let refused = dynwf.line("integrate refactor --continue");
+    assert!(matches!(refused.code(), 2 | 4), "{refused}");
     std::fs::write(&file, format!("{}\n", kept.join("\n"))).expect("it can be resolved");
     let continued = dynwf.line("integrate refactor --continue");
     assert!(matches!(continued.code(), 0 | 1 | 3), "{continued}");

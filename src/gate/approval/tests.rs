@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::gate::{binding_for_land, binding_for_push};
-use crate::model::gate::{Decision, GateKind, LandPlan};
+use crate::model::gate::{Decision, Gate, GateKind, LandPlan};
 use crate::model::id::{CommitId, GateId};
 
 fn time(text: &str) -> Timestamp {
@@ -245,13 +245,19 @@ fn answers_that_come_too_late_or_for_something_else_are_refused() {
         by: 1,
         until: opened(),
     });
+    // The no to a landing or a push settles nothing and may become a yes; that to a merge rejected the packet.
+    let denied_merge = Gate {
+        kind: GateKind::Merge,
+        ..gate(GateStatus::Denied)
+    };
+    assert!(answer(Some(&gate(GateStatus::Denied)), &yes, &policy, opened()).is_ok());
     for (gate, request) in [
         (None, &yes),
         (Some(&approved()), &yes),
         (Some(&consumed), &yes),
         (Some(&consumed), &no),
         (Some(&consumed), &back),
-        (Some(&gate(GateStatus::Denied)), &yes),
+        (Some(&denied_merge), &yes),
         (Some(&gate(GateStatus::Waiting)), &back),
         (
             Some(&gate(GateStatus::Waiting)),

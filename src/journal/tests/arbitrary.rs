@@ -142,6 +142,7 @@ fn plan() -> impl Strategy<Value = Box<Plan>> {
                 turns: None,
                 minutes: None,
                 tokens,
+                schema: None,
             });
             Box::new(plan)
         })
@@ -224,6 +225,7 @@ fn units() -> impl Strategy<Value = EventKind> {
                     dollars: Some(f64::from(tokens) / 64.0),
                 }),
                 complaint: tokens.map(|tokens| format!("said {tokens}")),
+                answer: None,
             }),
     ]
 }

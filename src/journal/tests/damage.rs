@@ -140,7 +140,11 @@ fn lines_that_are_missing_doubled_swapped_or_glued_are_damage() {
     ] {
         let error = refused(&bytes);
         assert_eq!(code_of(&error), ExitCode::Bug, "{what}");
-        assert_eq!(hint_of(&error), Some("dynwf doctor"), "{what}");
+        assert_eq!(
+            hint_of(&error),
+            Some("dynwf doctor --repair refactor"),
+            "{what}"
+        );
     }
 }
 
@@ -220,7 +224,49 @@ fn a_damaged_journal_is_neither_opened_nor_changed() {
     bytes[40] ^= 1;
     fs::write(place.journal(), &bytes).expect("damages it");
     let error = Journal::open(&place.store, &slug()).expect_err("is damaged");
-    assert_eq!(hint_of(&error), Some("dynwf doctor"));
+    assert_eq!(hint_of(&error), Some("dynwf doctor --repair refactor"));
     assert!(place.store.read(&slug()).is_err());
     assert_eq!(fs::read(place.journal()).expect("reads"), bytes);
+}
+
+#[test]
+fn a_repair_cuts_at_the_last_good_record_and_keeps_everything_aside() {
+    let place = Place::new();
+    let (mut journal, _) = Journal::open(&place.store, &slug()).expect("opens");
+    journal.append(some_facts(), now()).expect("appends");
+    drop(journal);
+    let path = place.store.journal(&slug());
+    let good = fs::read(&path).expect("is there");
+    let repair = || crate::journal::repair(&place.store, &slug());
+    assert_eq!(repair().expect("looks"), None, "nothing is wrong with it");
+    let mut bad = good.clone();
+    let second = good.iter().position(|&b| b == b'\n').expect("a line") + 20;
+    bad[second] ^= 1;
+    fs::write(&path, &bad).expect("can be written");
+    let unit = place.store.units(&slug()).join("7");
+    fs::create_dir_all(&unit).expect("can be made");
+    let error = place.store.read(&slug()).expect_err("it is damaged");
+    let hint = format!("dynwf doctor --repair {}", slug());
+    assert_eq!(hint_of(&error), Some(hint.as_str()));
+    let done = repair().expect("repairs").expect("something was wrong");
+    assert_eq!((done.kept, done.cut), (1, 2));
+    assert_eq!(fs::read(&done.copy).expect("was kept"), bad);
+    assert!(
+        !unit.exists(),
+        "the next unit 7 would take its result for its own"
+    );
+    assert!(
+        place
+            .store
+            .folder(&slug())
+            .join("journal.damaged-1.units/7")
+            .is_dir()
+    );
+    let state = place
+        .store
+        .read(&slug())
+        .expect("is whole")
+        .expect("has a record");
+    assert_eq!(state.seq, 1);
+    assert_eq!(repair().expect("looks again"), None);
 }

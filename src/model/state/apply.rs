@@ -50,7 +50,6 @@ impl RunState {
             EventKind::RunStarted { sandbox, .. } => {
                 self.sandbox.clone_from(sandbox);
                 self.open_run = true;
-                self.stop_asked = false;
                 self.refusals.clear();
                 if let Some(integration) = &mut self.integration {
                     integration.broken = None;
@@ -65,7 +64,9 @@ impl RunState {
                 millis,
                 usage,
                 complaint,
+                answer,
             } => {
+                self.answered(*unit, answer.as_ref());
                 self.unit_ended(
                     *unit,
                     outcome,
@@ -149,6 +150,11 @@ impl RunState {
                 }
             },
             EventKind::Archived { .. } => self.archived = true,
+            EventKind::PacketPostponed { until, .. } => {
+                self.paused_until = Some(*until);
+                self.pauses += 1;
+                self.packet_event(kind, at);
+            }
             of_a_packet => self.packet_event(of_a_packet, at),
         }
     }
@@ -199,8 +205,18 @@ impl RunState {
         else {
             return;
         };
-        if let Some(packet) = self.packets.get_mut(&id) {
+        if let Some(packet) = self.packets.get_mut(&id)
+            && packet.session.as_deref() != Some(session)
+        {
             packet.session = Some(session.to_owned());
+            packet.session_used = Usage::default();
+        }
+    }
+
+    fn answered(&mut self, unit: UnitId, answer: Option<&String>) {
+        let id = self.units.get(&unit).and_then(|live| live.unit.packet());
+        if let (Some(packet), Some(answer)) = (id.and_then(|id| self.packets.get_mut(id)), answer) {
+            packet.answer = Some(answer.clone());
         }
     }
 
@@ -217,6 +233,9 @@ impl RunState {
             return;
         };
         self.spent.add(millis, usage);
+        if live.unit.is_work() && outcome.is_success() && complaint.is_none() {
+            self.pauses = 0;
+        }
         let set_up = matches!(live.unit.kind, UnitKind::Setup { .. }) && outcome.is_success();
         match live.unit.packet() {
             Some(id) => {
@@ -224,6 +243,9 @@ impl RunState {
                     return;
                 };
                 packet.spent.add(millis, usage);
+                if let Some(usage) = usage {
+                    packet.session_used.add(usage);
+                }
                 packet.set_up += u32::from(set_up);
                 if live.unit.is_work() && packet.stage == Stage::Working {
                     packet.outcome = Some(outcome.clone());

@@ -23,6 +23,12 @@ impl RunState {
         match kind {
             EventKind::PacketCollected { collected, .. } => {
                 packet.notes.extend(collected.notes.iter().cloned());
+                let before = packet.collected.as_ref().map(|before| &before.tree);
+                packet.stuck = if before == Some(&collected.tree) {
+                    packet.stuck + 1
+                } else {
+                    0
+                };
                 packet.collected = Some(collected.clone());
                 packet.come_to(Stage::Collected, None, at);
             }
@@ -38,6 +44,13 @@ impl RunState {
                 packet.feedback.push(feedback.clone());
                 packet.outcome = None;
                 packet.come_to(Stage::Prepared, None, at);
+            }
+            EventKind::PacketPostponed { until, why, .. } => {
+                packet.turn = packet.turn.saturating_sub(1);
+                packet.outcome = None;
+                packet.complaint = None;
+                let reason = format!("paused until {}: {why}", until.strftime("%H:%M:%S UTC"));
+                packet.come_to(Stage::Prepared, Some(reason), at);
             }
             EventKind::PacketAccepted { by, .. } => {
                 packet.accepted_by = Some(by.clone());

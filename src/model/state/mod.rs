@@ -26,6 +26,7 @@ use super::unit::{Unit, UnitOutcome, Usage};
 
 /// The state of one workflow.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct RunState {
     /// The workflow's name.
     pub slug: Slug,
@@ -67,8 +68,10 @@ pub struct RunState {
     pub sandbox: String,
     /// Whether a run began and did not say that it ended.
     pub open_run: bool,
-    /// A person asked to wind down, in this run.
-    pub stop_asked: bool,
+    /// No agent starts before: a service wants a pause.
+    pub paused_until: Option<Timestamp>,
+    /// How many pauses in a row were asked for.
+    pub pauses: u32,
     /// The workflow's branches are plain refs now.
     pub branches_archived: bool,
     /// The workflow was archived.
@@ -205,8 +208,14 @@ pub struct PacketState {
     pub outcome: Option<UnitOutcome>,
     /// What went wrong in the last turn although its process ended well.
     pub complaint: Option<String>,
+    /// What its agent answered, where the answer is the result.
+    pub answer: Option<String>,
     /// The client's session, for later turns.
     pub session: Option<String>,
+    /// What the turns of that session used: clients report totals of it.
+    pub session_used: Usage,
+    /// How many turns in a row left the same tree as the one before.
+    pub stuck: u32,
     /// Its work.
     pub collected: Option<Collected>,
     /// Who accepted it.
@@ -276,7 +285,8 @@ impl RunState {
             spent: Spent::default(),
             sandbox: String::new(),
             open_run: false,
-            stop_asked: false,
+            paused_until: None,
+            pauses: 0,
             branches_archived: false,
             archived: false,
         }

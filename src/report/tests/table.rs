@@ -261,12 +261,15 @@ fn the_way_to_the_end_is_named_step_by_step() {
     story.gate("land", GateKind::Land, vec![land], "asked by the plan");
     assert_eq!(
         next(&story),
-        ["dynwf review refactor", "dynwf approve refactor land"]
+        [
+            "dynwf review refactor --landing",
+            "dynwf approve refactor land"
+        ]
     );
     let text = table(&story, None, true);
     assert!(
         text.contains(
-            "  land   main 3333333 → 4444444, asked by the plan   dynwf review refactor\n"
+            "  land   main 3333333 → 4444444, asked by the plan   dynwf review refactor --landing\n"
         ),
         "{text}"
     );

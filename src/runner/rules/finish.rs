@@ -2,9 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::goal::{Goal, Options};
-use super::super::{jobs, queue};
-use super::ask;
+use super::question::ask;
 use crate::gate::binding_for_land;
 use crate::model::event::EventKind;
 use crate::model::gate::{Binding, GateKind, GateStatus, LandPlan, PushPlan};
@@ -13,6 +11,8 @@ use crate::model::op::{MoveWhy, Op, RefUpdate};
 use crate::model::packet::Workspace;
 use crate::model::state::RunState;
 use crate::model::unit::WorkspaceName;
+use crate::runner::goal::{Goal, Options};
+use crate::runner::{jobs, queue};
 
 /// Expires approvals that nobody used in time.
 pub(super) fn expire(state: &RunState, _: &Options, now: Timestamp) -> Vec<EventKind> {

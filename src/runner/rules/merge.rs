@@ -2,9 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::goal::Options;
-use super::super::{limit, queue};
-use super::ask;
+use super::question::ask;
 use super::start::{check_unit, next_setup, start};
 use crate::gate::binding_for_question;
 use crate::model::event::EventKind;
@@ -13,6 +11,8 @@ use crate::model::id::GateId;
 use crate::model::op::{MergeSide, MoveWhy, Op, RefUpdate};
 use crate::model::state::{Integration, RunState, Stage};
 use crate::model::unit::WorkspaceName;
+use crate::runner::goal::Options;
+use crate::runner::{limit, queue};
 
 /// Moves the integration branch to a merge that was made onto its present commit.
 pub(super) fn move_branch(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKind> {
@@ -204,7 +204,7 @@ pub(super) fn verify(state: &RunState, options: &Options, _: Timestamp) -> Vec<E
         return Vec::new();
     };
     let in_time =
-        options.goal == super::super::goal::Goal::Verify || queue::everything_is_over(state);
+        options.goal == crate::runner::goal::Goal::Verify || queue::everything_is_over(state);
     let Some((check, _)) = state
         .integrated_checks()
         .into_iter()

@@ -6,6 +6,7 @@
 
 mod finish;
 mod merge;
+mod question;
 mod settle;
 mod start;
 
@@ -13,11 +14,9 @@ use jiff::Timestamp;
 
 pub(super) use settle::worker_failure;
 
-use super::goal::Options;
 use crate::model::event::EventKind;
-use crate::model::gate::{Binding, Gate, GateKind, GateStatus};
-use crate::model::id::GateId;
 use crate::model::state::RunState;
+use crate::runner::goal::Options;
 
 type Rule = fn(&RunState, &Options, Timestamp) -> Vec<EventKind>;
 
@@ -55,40 +54,4 @@ pub(super) fn next(state: &RunState, options: &Options, now: Timestamp) -> Vec<E
         .map(|rule| rule(state, options, now))
         .find(|facts| !facts.is_empty())
         .unwrap_or_default()
-}
-
-/// Whether the gate's approval holds: given and not expired, or already spent.
-fn is_passed(state: &RunState, gate: &GateId) -> bool {
-    state.gates.get(gate).is_some_and(|gate| {
-        matches!(
-            gate.status,
-            GateStatus::Approved { .. } | GateStatus::Consumed { .. }
-        )
-    })
-}
-
-/// Opens a gate, unless the very same question was asked already and is waiting or answered. An approval that
-/// expired or was taken back, or one that covers something else, is asked for again under the same id.
-fn ask(
-    state: &RunState,
-    id: GateId,
-    kind: GateKind,
-    binding: Binding,
-    why: Vec<String>,
-    now: Timestamp,
-) -> Option<EventKind> {
-    let asked = state.gates.get(&id).is_some_and(|gate| {
-        gate.binding == binding && !matches!(gate.status, GateStatus::Expired | GateStatus::Revoked)
-    });
-    (!asked).then(|| EventKind::GateOpened {
-        gate: Gate {
-            id,
-            kind,
-            binding,
-            why,
-            status: GateStatus::Waiting,
-            opened: now,
-            decision: None,
-        },
-    })
 }

@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::goal::Options;
-use super::ask;
+use super::question::ask;
 use super::start::{has_open_op, is_advanced};
 use crate::gate::{binding_for_merge, policy};
 use crate::model::event::{EventKind, GivenUp};
@@ -13,6 +12,8 @@ use crate::model::op::{Op, RefUpdate};
 use crate::model::plan::Kind;
 use crate::model::state::{PacketState, RunState, Stage};
 use crate::model::unit::WorkspaceName;
+use crate::runner::goal::Options;
+use crate::runner::limit;
 
 /// How many paths outside a scope a reason names.
 const NAMED_PATHS: usize = 5;
@@ -92,21 +93,29 @@ fn judge_one(state: &RunState, id: &PacketId, packet: &PacketState) -> Option<Ev
         .find_map(|(check, evidence)| Some((check, evidence.filter(|e| !e.passed())?)));
     let (check, evidence) = broken?;
     let why = format!("check `{}` {}", check.name, evidence.outcome);
-    if packet.turn < planned.turns.unwrap_or(1) && !planned.is_parent_work() {
-        return Some(EventKind::PacketTurned {
+    if planned.turns.is_none_or(|turns| turns < 2) || planned.is_parent_work() {
+        return failed(why);
+    }
+    match limit::end_of_turns(state, planned, packet) {
+        Some(end) => failed(format!("{why}; {end}")),
+        None => Some(EventKind::PacketTurned {
             packet: id.clone(),
             feedback: why,
-        });
+        }),
     }
-    failed(why)
 }
 
 /// Returns what a worker itself says went wrong, or its exit does.
 pub(in crate::runner) fn worker_failure(packet: &PacketState) -> Option<String> {
-    match &packet.outcome {
-        Some(outcome) if !outcome.is_success() => Some(outcome.to_string()),
-        _ => packet.complaint.clone(),
-    }
+    let outcome = packet
+        .outcome
+        .as_ref()
+        .filter(|outcome| !outcome.is_success());
+    packet
+        .complaint
+        .as_ref()
+        .map(|why| format!("its agent {why}"))
+        .or_else(|| outcome.map(ToString::to_string))
 }
 
 fn outside(paths: &[crate::model::path::RepoPath]) -> String {
@@ -145,6 +154,12 @@ fn decide_one(
     now: Timestamp,
 ) -> Option<EventKind> {
     let collected = packet.collected.as_ref()?;
+    if collected.tip == collected.base {
+        return Some(EventKind::PacketEmptied {
+            packet: id.clone(),
+            notes: Vec::new(),
+        });
+    }
     let accepted = |by: &str| {
         Some(EventKind::PacketAccepted {
             packet: id.clone(),

@@ -2,9 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::goal::Options;
-use super::super::limit;
-use super::{ask, is_passed};
+use super::question::{ask, is_passed};
 use crate::gate::binding_for_question;
 use crate::model::event::EventKind;
 use crate::model::gate::GateKind;
@@ -13,6 +11,8 @@ use crate::model::op::{MoveWhy, Op, RefUpdate};
 use crate::model::plan::{Check, Packet};
 use crate::model::state::{PacketState, RunState, Stage};
 use crate::model::unit::{Unit, UnitKind, WorkspaceName};
+use crate::runner::goal::Options;
+use crate::runner::limit;
 
 /// Creates the integration branch at the base.
 pub(super) fn begin(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKind> {
@@ -220,11 +220,13 @@ pub(super) fn is_advanced(state: &RunState, id: &PacketId, packet: &PacketState)
 }
 
 /// Starts the next agent's turn.
-pub(super) fn work(state: &RunState, options: &Options, _: Timestamp) -> Vec<EventKind> {
+pub(super) fn work(state: &RunState, options: &Options, now: Timestamp) -> Vec<EventKind> {
     if !options.goal.works()
         || options.winding_down
         || limit::free(state, options) == 0
         || limit::exhausted(state).is_some()
+        || !limit::has_room(state)
+        || limit::is_paused(state, now)
     {
         return Vec::new();
     }

@@ -9,8 +9,7 @@ use crate::model::id::{RefName, Slug};
 use crate::model::packet::Workspace;
 use crate::model::unit::WorkspaceName;
 use crate::workspace::{
-    Caps, Rescued, admin_name, default_path, empty_trash, free_bytes, is_intact, read_only_facts,
-    remove, rescue,
+    Caps, Rescued, admin_name, empty_trash, free_bytes, is_intact, read_only_facts, remove, rescue,
 };
 
 const RESCUE: &str = "refs/dynwf/rescue/demo/01-a/20260101T120000Z";
@@ -219,7 +218,8 @@ fn paths_come_from_the_template_or_beside_the_repository() {
     let state = PathBuf::from("/nowhere/state");
     let above = fixture.root.parent().expect("a parent").to_path_buf();
     let ask = |template: Option<&str>, attempt| {
-        default_path(&fixture.git, template, &state, &slug, &packet, attempt)
+        crate::workspace::sites(&fixture.git, template, &state, &slug)
+            .map(|sites| PathBuf::from(sites.path(&packet, attempt)))
     };
     assert_eq!(
         ask(None, 1).expect("a path"),

@@ -2,15 +2,19 @@
 //!
 //! Nothing here waits for time to pass: it waits for a file, a process or a condition, and gives up loudly.
 
+mod clients;
 mod dynwf;
 mod fingerprint;
+mod model_server;
 mod output;
 mod place;
 mod shapes;
 mod test_repo;
 
-pub(crate) use dynwf::{Dynwf, wait_until_gone};
+pub(crate) use clients::{Client, KEY, clients};
+pub(crate) use dynwf::{Dynwf, Running, wait_until_gone};
 pub(crate) use fingerprint::Fingerprint;
+pub(crate) use model_server::{Fault, ModelServer, Step, Wire};
 pub(crate) use output::CommandOutput;
 pub(crate) use place::Place;
 pub(crate) use test_repo::TestRepo;

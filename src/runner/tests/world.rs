@@ -1,0 +1,325 @@
+//! A simulated world: it answers the jobs that the state asks for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::error::ExitCode;
+use crate::model::event::{Event, EventKind};
+use crate::model::gate::Policy;
+use crate::model::id::{CommitId, GateId, PacketId, Slug, TreeId, UnitId};
+use crate::model::op::{Op, OpOutcome};
+use crate::model::packet::{
+    Collected, Conflict, ConflictFile, Merge, RiskFacts, Weight, Workspace,
+};
+use crate::model::plan::Plan;
+use crate::model::request::{Request, RequestBody};
+use crate::model::state::RunState;
+use crate::model::status::PacketStatus;
+use crate::model::unit::{UnitKind, UnitOutcome};
+use crate::runner::end::standing;
+use crate::runner::facts::facts;
+use crate::runner::goal::{Goal, Options};
+use crate::runner::jobs::{Job, jobs};
+use crate::runner::message::{CollectResult, Input, MergeResult, UnitEnd};
+use crate::runner::rules;
+use crate::workspace::Sites;
+
+/// What the simulated world does to one packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Fate {
+    pub(super) exit: i32,
+    pub(super) nothing: bool,
+    pub(super) protected: bool,
+    pub(super) check: i32,
+    pub(super) conflicts: bool,
+    pub(super) lost: bool,
+}
+
+pub(super) struct World {
+    pub(super) state: RunState,
+    events: Vec<Event>,
+    pub(super) options: Options,
+    fates: BTreeMap<PacketId, Fate>,
+    lost: BTreeSet<PacketId>,
+    second: i64,
+    serial: u32,
+    pub(super) most_units: usize,
+}
+
+pub(super) fn commit(serial: u32) -> CommitId {
+    format!("{serial:040x}").parse().expect("an id")
+}
+
+fn tree(serial: u32) -> TreeId {
+    format!("{serial:040x}").parse().expect("an id")
+}
+
+pub(super) fn id(text: &str) -> PacketId {
+    text.parse().expect("an id")
+}
+
+fn workspace(path: &str) -> Workspace {
+    Workspace {
+        path: path.to_owned(),
+        admin: String::new(),
+        device: 1,
+        inode: 1,
+    }
+}
+
+impl World {
+    pub(super) fn new(plan: &str, fates: BTreeMap<PacketId, Fate>) -> Self {
+        let slug: Slug = "sim".parse().expect("a slug");
+        let mut world = Self {
+            state: RunState::new(slug),
+            events: Vec::new(),
+            options: Options {
+                goal: Goal::Run,
+                concurrency: 2,
+                cores: 2,
+                minutes: 60,
+                silence: 15,
+                setup: Vec::new(),
+                policy: Policy::default(),
+                sites: Sites::at("/w/{packet}"),
+                winding_down: false,
+            },
+            fates,
+            lost: BTreeSet::new(),
+            second: 1_800_000_000,
+            serial: 100,
+            most_units: 0,
+        };
+        let plan: Plan = toml::from_str(plan).expect("a plan");
+        world.say(EventKind::PlanFrozen {
+            plan: Box::new(plan),
+            base: commit(1),
+            tree: tree(1),
+            target: "refs/heads/main".parse().expect("a ref"),
+            repository: "r".to_owned(),
+        });
+        world
+    }
+
+    fn now(&mut self) -> Timestamp {
+        self.second += 1;
+        Timestamp::from_second(self.second).expect("a time")
+    }
+
+    fn next(&mut self) -> u32 {
+        self.serial += 1;
+        self.serial
+    }
+
+    fn say(&mut self, kind: EventKind) {
+        let at = self.now();
+        let event = Event {
+            seq: self.state.seq + 1,
+            at,
+            kind,
+        };
+        self.state.apply(&event);
+        self.events.push(event);
+    }
+
+    /// Takes an input in and lets everything follow.
+    pub(super) fn take(&mut self, input: Option<Input>) {
+        let now = self.now();
+        if let Some(input) = input {
+            for fact in facts(&self.state, &self.options, input, now) {
+                self.say(fact);
+            }
+        }
+        for _ in 0..1000 {
+            let following = rules::next(&self.state, &self.options, now);
+            if following.is_empty() {
+                self.most_units = self.most_units.max(self.state.units.len());
+                return;
+            }
+            for fact in following {
+                self.say(fact);
+            }
+        }
+        panic!("the rules do not come to rest");
+    }
+
+    /// Runs until nothing goes on. `choose` picks the job that ends next and says whether dynwf crashes after it.
+    pub(super) fn run(
+        &mut self,
+        goal: Goal,
+        mut choose: impl FnMut(usize) -> (usize, bool),
+    ) -> ExitCode {
+        self.options.goal = goal;
+        self.take(Some(Input::Target(
+            self.state.landed.clone().unwrap_or_else(|| commit(1)),
+        )));
+        for _ in 0..1000 {
+            let going: Vec<Job> = jobs(&self.state, &self.options).into_iter().collect();
+            if going.is_empty() {
+                return standing(&self.state);
+            }
+            let (index, crash) = choose(going.len());
+            let input = self.answer(&going[index % going.len()].clone());
+            self.take(Some(input));
+            if crash {
+                let mut again = RunState::new(self.state.slug.clone());
+                for event in &self.events {
+                    again.apply(event);
+                }
+                assert_eq!(again, self.state, "replay gives the same state");
+            }
+        }
+        panic!("the run does not come to an end");
+    }
+
+    pub(super) fn answer(&mut self, job: &Job) -> Input {
+        match job {
+            Job::Attend(unit) => self.end_of_unit(*unit),
+            Job::Perform(op) => {
+                let outcome = match &self.state.ops[op].op {
+                    Op::MakeWorkspace { path, .. } => OpOutcome::Made(workspace(path)),
+                    Op::RemoveWorkspace { .. } => OpOutcome::Removed { rescued: None },
+                    _ => OpOutcome::Done,
+                };
+                Input::OpEnded { op: *op, outcome }
+            }
+            Job::Collect(packet) => self.collect(packet),
+            Job::Merge(packet) => self.merge(packet),
+            Job::FollowTarget => Input::Failed {
+                job: job.clone(),
+                why: "not simulated".to_owned(),
+            },
+            Job::Weigh => {
+                let integration = self.state.integration.as_ref().expect("there");
+                Input::Weighed(Weight {
+                    old: integration.target.clone(),
+                    new: integration.commit.clone(),
+                    digest: "d".to_owned(),
+                    files: 1,
+                    additions: 1,
+                    deletions: 0,
+                })
+            }
+        }
+    }
+
+    pub(super) fn end_of_unit(&mut self, unit: UnitId) -> Input {
+        let unit = self.state.units[&unit].unit.clone();
+        let packet = unit.packet().cloned();
+        let fate = packet
+            .as_ref()
+            .and_then(|id| self.fates.get(id).copied())
+            .unwrap_or_default();
+        let first_loss = fate.lost && packet.is_some_and(|id| self.lost.insert(id));
+        let outcome = match unit.kind {
+            UnitKind::Work { .. } if first_loss => UnitOutcome::Lost,
+            UnitKind::Work { .. } => UnitOutcome::Exited(fate.exit),
+            UnitKind::Check { .. } => UnitOutcome::Exited(fate.check),
+            UnitKind::Setup { .. } => UnitOutcome::Exited(0),
+        };
+        Input::UnitEnded(UnitEnd {
+            unit: unit.id,
+            outcome,
+            millis: 10,
+            output: "o".to_owned(),
+            usage: None,
+            complaint: None,
+            answer: None,
+            problems: Vec::new(),
+            rate_limited: None,
+        })
+    }
+
+    fn collect(&mut self, packet: &PacketId) -> Input {
+        let fate = self.fates.get(packet).copied().unwrap_or_default();
+        let serial = self.next();
+        let result = if fate.nothing {
+            CollectResult::Nothing { notes: Vec::new() }
+        } else {
+            let path = if fate.protected {
+                "build.rs"
+            } else {
+                "src/a.rs"
+            };
+            CollectResult::Work(Box::new(Collected {
+                base: self.state.packets[packet].base.clone().expect("started"),
+                tip: commit(serial),
+                tree: tree(serial),
+                facts: RiskFacts {
+                    files: 1,
+                    additions: 1,
+                    paths: vec![path.into()],
+                    ..RiskFacts::default()
+                },
+                found: None,
+                notes: Vec::new(),
+            }))
+        };
+        Input::Collected {
+            packet: packet.clone(),
+            result,
+        }
+    }
+
+    fn merge(&mut self, packet: &PacketId) -> Input {
+        let fate = self.fates.get(packet).copied().unwrap_or_default();
+        let onto = self
+            .state
+            .integration
+            .as_ref()
+            .expect("there")
+            .commit
+            .clone();
+        let serial = self.next();
+        let result = if fate.conflicts && self.state.packets[packet].resolution.is_none() {
+            MergeResult::Conflict(Conflict {
+                onto,
+                with: Vec::new(),
+                files: vec![ConflictFile {
+                    path: "src/a.rs".into(),
+                    kind: "contents".to_owned(),
+                }],
+            })
+        } else {
+            MergeResult::Clean(Merge {
+                onto,
+                commit: commit(serial),
+                tree: tree(serial),
+                road: "git".to_owned(),
+            })
+        };
+        Input::Merged {
+            packet: packet.clone(),
+            result,
+        }
+    }
+
+    pub(super) fn request(&mut self, body: RequestBody) {
+        let serial = self.next();
+        let at = self.now();
+        self.options.goal = Goal::Answer;
+        self.take(Some(Input::Request {
+            request: Box::new(Request {
+                id: format!("r{serial}").parse().expect("an id"),
+                at,
+                by: "P <p@example.org>".to_owned(),
+                attended: true,
+                body,
+            }),
+            resolution: None,
+        }));
+    }
+
+    pub(super) fn approve(&mut self, gate: &GateId) {
+        let binding = self.state.gates[gate].binding.clone();
+        self.request(RequestBody::Approve {
+            gate: gate.clone(),
+            binding,
+        });
+    }
+
+    pub(super) fn status(&self, packet: &str) -> PacketStatus {
+        self.state.status_of(&id(packet))
+    }
+}
