@@ -20,6 +20,7 @@ mod codex;
 mod command;
 mod contract;
 pub mod env;
+pub mod home;
 mod parent;
 mod pi;
 pub mod prompt;

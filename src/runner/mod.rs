@@ -11,6 +11,7 @@
 //! performing it twice is performing it once. A failed append ends the run. Called by `cli`; it reaches the
 //! screen and `.workflow/` only through the observer that it is given.
 
+mod confine;
 mod dispatcher;
 mod effect;
 mod end;

@@ -11,6 +11,7 @@ use crate::model::id::{CommitId, PacketId};
 use crate::model::packet::{Collected, Conflict, ConflictFile, RiskFacts, Weight};
 use crate::model::scope::Scope;
 use crate::model::state::{Integration, PacketState, RunState};
+use crate::model::unit::WorkspaceName;
 use crate::review::facts::risk_facts;
 use crate::workspace::{self, CollectSpec, Outcome};
 

@@ -31,6 +31,7 @@ mod rescue;
 mod reset;
 mod site;
 mod sparse;
+mod stray;
 mod survey;
 mod walk;
 
@@ -51,3 +52,4 @@ pub use rescue::{Caps, Rescued, rescue};
 pub use reset::reset;
 pub use site::{Sites, admin_name, sites};
 pub use sparse::SparseSpec;
+pub use stray::{Watch, watch};

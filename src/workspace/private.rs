@@ -108,6 +108,25 @@ impl Private {
         disk::rename(&fresh, &self.folder)
     }
 
+    /// The folder that holds everything.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Moves it away, to be looked at by a person. Does nothing if it is not there.
+    ///
+    /// # Errors
+    /// If the file system fails.
+    pub fn move_to(&self, aside: &Path) -> Result<()> {
+        if !self.exists() {
+            return Ok(());
+        }
+        if let Some(folder) = aside.parent() {
+            make_folder(folder)?;
+        }
+        disk::rename(&self.folder, aside)
+    }
+
     /// Removes it with all that is in it.
     ///
     /// # Errors

@@ -13,6 +13,7 @@
 //!
 //! Called by `runner`, which knows what a unit may see; [`available`] also by `cli`.
 
+mod capture;
 mod mounts;
 #[cfg(test)]
 mod tests;
@@ -71,6 +72,8 @@ pub struct Sandbox {
     pub hidden: Vec<PathBuf>,
     /// The home folder: empty, but for the tool caches in it.
     pub home: Option<PathBuf>,
+    /// Files that lie elsewhere for it, read-only: each with its place there.
+    pub files: Vec<(PathBuf, PathBuf)>,
     /// Programs that it runs and that may lie in hidden places; shown with the folders that they need.
     pub programs: Vec<PathBuf>,
     /// More paths that it may read.
@@ -171,6 +174,9 @@ impl Sandbox {
         }
         if let Some(git) = &self.git {
             mounts.put(&git.pointer, &self.workspace.join(".git"));
+        }
+        for (file, place) in &self.files {
+            mounts.put(file, place);
         }
         Ok(mounts)
     }

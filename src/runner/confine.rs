@@ -1,0 +1,320 @@
+//! Keeps units in their place: builds their sandbox, brings home what was left in their private git directory,
+//! and where there is no sandbox looks at what they changed elsewhere.
+//!
+//! A workspace has, below the workflow's folder and under the name of its administrative folder: `private/` (its
+//! git directory for the sandbox), `client/` (its copies of clients' configuration), `stray/` (what its units
+//! changed outside of it). All live as long as the workspace. Called by `unit` before and after every unit, by
+//! `work` before collecting, by `effect` before a workspace is reset or removed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use jiff::Timestamp;
+
+use super::executor::Tools;
+use crate::agent::client;
+use crate::agent::home::ClientCopy;
+use crate::agent::{self};
+use crate::config::{AgentConfig, Config, Network, SandboxMode};
+use crate::error::Failure;
+use crate::model::packet::Workspace;
+use crate::model::state::{RunState, Stage};
+use crate::model::unit::WorkspaceName;
+use crate::process::sandbox::{self, Kind, PrivateGit, Sandbox};
+use crate::process::{Task, UnitDir};
+use crate::workspace::{self, Keep, Private, Script, Watch};
+
+/// How long packing what was left may take, and how large it may be, in bytes.
+const PACK_LIMIT: Duration = Duration::from_secs(600);
+const PACK_MOST: u64 = 1 << 30;
+
+/// What a unit's confinement depends on.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub(super) tools: &'a Tools,
+    pub(super) state: &'a RunState,
+    pub(super) name: &'a WorkspaceName,
+    pub(super) workspace: &'a Workspace,
+    /// The agent whose turn it is, by its name; none for checks and setup commands.
+    pub(super) agent: Option<&'a str>,
+}
+
+/// Returns what keeps the units of an agent in their place; checks and setup commands go by the default.
+///
+/// # Errors
+/// A usage [`Failure`] where the wanted kind does not work on this machine.
+pub(super) fn kind(config: &Config, agent: &AgentConfig) -> Result<Kind> {
+    let mode = agent.sandbox.unwrap_or(config.sandbox.mode);
+    match (mode, sandbox::available()) {
+        (SandboxMode::None, _) => Ok(Kind::None),
+        (SandboxMode::Auto, found) => Ok(found),
+        (SandboxMode::Bubblewrap, Kind::Bubblewrap) => Ok(Kind::Bubblewrap),
+        (SandboxMode::Bubblewrap, Kind::None) => Err(Failure::usage(
+            "bubblewrap is wanted and does not work on this machine",
+        )
+        .hint("install bubblewrap and allow user namespaces, or set [sandbox] mode = \"none\"")
+        .into()),
+        (SandboxMode::Landlock, _) => {
+            Err(Failure::usage("the sandbox `landlock` is not built yet")
+                .hint("set [sandbox] mode to \"auto\", \"bubblewrap\" or \"none\"")
+                .into())
+        }
+    }
+}
+
+/// Puts a task into its sandbox, or notes how things stand around it where there is none.
+pub(super) fn confine(scene: &Scene<'_>, folder: &UnitDir, task: &mut Task) -> Result<()> {
+    let config = scene.config();
+    if kind(&scene.tools.config, &config)? == Kind::None {
+        return scene.watch(folder);
+    }
+    let private = scene.private();
+    if private.exists() && !private.is_current(&scene.tools.git, scene.workspace)? {
+        // Its branch moved on, so everything in it was collected; this only costs anything if it was not.
+        bring_home(scene, Timestamp::now())?;
+        private.forget()?;
+    }
+    private.prepare(&scene.tools.git, scene.workspace)?;
+    let mut env = task.env.take().unwrap_or_default();
+    let mut view = scene.view(&config, &env, &private, folder);
+    if let Some(copy) = scene.client_copy(&config) {
+        copy.take()?;
+        let place = copy.to.to_string_lossy().into_owned();
+        env.insert(copy.client.variable.to_owned(), place);
+        view.write.push(copy.to);
+    }
+    let argv = std::mem::take(&mut task.argv);
+    if let Some(program) = argv.first() {
+        let path = env.get("PATH").map_or("", String::as_str);
+        view.programs.extend(client::find(program, path));
+    }
+    task.argv = view.wrap(argv, &mut env).context("building the sandbox")?;
+    task.env = Some(env);
+    Ok(())
+}
+
+/// What is to be done once a unit has ended: credentials that a client refreshed go back, and strays are noted
+/// down for [`notes`].
+pub(super) fn release(scene: &Scene<'_>, folder: &UnitDir) -> Result<()> {
+    if let Some(copy) = scene
+        .client_copy(&scene.config())
+        .filter(|copy| copy.to.is_dir())
+    {
+        copy.give_back()
+            .context("giving refreshed credentials back")?;
+    }
+    let noted = folder.ctl().join("around.json");
+    let Ok(text) = fs::read(&noted) else {
+        return Ok(());
+    };
+    let watch: Watch =
+        serde_json::from_slice(&text).with_context(|| format!("reading {}", noted.display()))?;
+    let unit = folder.root().file_name().unwrap_or_default();
+    let stray = scene.folder("stray");
+    let strays = watch.strays(&scene.tools.git, &stray.join(unit))?;
+    if !strays.is_empty() {
+        fs::create_dir_all(&stray).with_context(|| format!("making {}", stray.display()))?;
+        let mut text = strays.join("\n");
+        text.push('\n');
+        let list = stray.join(unit).with_extension("txt");
+        fs::write(&list, text).with_context(|| format!("writing {}", list.display()))?;
+    }
+    fs::remove_file(&noted).with_context(|| format!("removing {}", noted.display()))
+}
+
+/// What people should know of a workspace before it is collected: commits and stashes, which are brought home,
+/// and what its units may have changed elsewhere.
+pub(super) fn notes(scene: &Scene<'_>, at: Timestamp) -> Result<Vec<String>> {
+    let mut notes = bring_home(scene, at)?;
+    let stray = scene.folder("stray");
+    let mut lists: Vec<PathBuf> = fs::read_dir(&stray)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "txt"))
+        .collect();
+    lists.sort();
+    for list in lists {
+        let text = fs::read_to_string(&list).unwrap_or_default();
+        notes.extend(text.lines().map(|line| {
+            format!("changed while it ran without a sandbox, by it or by somebody else: {line}")
+        }));
+    }
+    if notes.len() > 40 {
+        let more = notes.len() - 40;
+        notes.truncate(40);
+        notes.push(format!("and {more} more, in {}", stray.display()));
+    }
+    Ok(notes)
+}
+
+/// Forgets what belongs to a workspace that is reset or removed. What cannot be brought home stays.
+pub(super) fn forget(scene: &Scene<'_>, at: Timestamp) -> Result<()> {
+    bring_home(scene, at)?;
+    scene.private().forget()?;
+    for kind in ["client", "stray"] {
+        let folder = scene.folder(kind);
+        if folder.exists() {
+            fs::remove_dir_all(&folder)
+                .with_context(|| format!("removing {}", folder.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Brings home what was left in the private git directory. One that cannot be read is kept aside, and said so.
+fn bring_home(scene: &Scene<'_>, at: Timestamp) -> Result<Vec<String>> {
+    let private = scene.private();
+    if !private.exists() {
+        return Ok(Vec::new());
+    }
+    let stamp = at.strftime("%Y%m%dT%H%M%S%3fZ").to_string();
+    let name = scene.name.to_string();
+    let keep = Keep {
+        made: scene.state.slug.made(&name, &stamp),
+        rescue: scene.state.slug.rescue(&name, &format!("{stamp}-git")),
+        at,
+    };
+    let harvested = workspace::harvest(&scene.tools.git, &private, &keep, &mut |script| {
+        scene.pack(&private, script)
+    });
+    match harvested {
+        Ok(harvest) => Ok(harvest.notes),
+        Err(error) => {
+            let aside = scene.folder("kept").with_extension(&stamp);
+            private.move_to(&aside)?;
+            Ok(vec![format!(
+                "its private git directory could not be read ({error:#}); it is kept in {}",
+                aside.display()
+            )])
+        }
+    }
+}
+
+impl Scene<'_> {
+    fn config(&self) -> AgentConfig {
+        self.agent
+            .map(|name| self.tools.config.agent(name))
+            .unwrap_or_default()
+    }
+
+    /// The folder of this kind that belongs to the workspace.
+    fn folder(&self, kind: &str) -> PathBuf {
+        let name = Path::new(&self.workspace.admin).file_name();
+        let folder = self.tools.store.folder(&self.state.slug).join(kind);
+        folder.join(name.unwrap_or_default())
+    }
+
+    fn private(&self) -> Private {
+        Private::new(self.folder("private"))
+    }
+
+    fn view(
+        &self,
+        config: &AgentConfig,
+        env: &BTreeMap<String, String>,
+        private: &Private,
+        folder: &UnitDir,
+    ) -> Sandbox {
+        let home = env.get("HOME").map(PathBuf::from);
+        let settings = &self.tools.config.sandbox;
+        let below_home = |paths: &[String]| -> Vec<PathBuf> {
+            paths
+                .iter()
+                .map(|path| expand(path, home.as_deref()))
+                .collect()
+        };
+        let network = config.network.unwrap_or(settings.network);
+        Sandbox {
+            workspace: PathBuf::from(&self.workspace.path),
+            git: Some(PrivateGit {
+                dir: private.git_dir(),
+                pointer: private.pointer(),
+            }),
+            io: Some(folder.io()),
+            repository: Some(self.tools.git.common_dir().to_owned()),
+            hidden: self.hidden(),
+            files: home
+                .iter()
+                .map(|home| (private.person(), home.join(".gitconfig")))
+                .collect(),
+            programs: Vec::new(),
+            read: below_home(&settings.read),
+            write: below_home(&settings.write),
+            offline: network == Network::None,
+            home,
+        }
+    }
+
+    /// The journal, the approvals and everything else of ours; and the agent that signs for the person.
+    fn hidden(&self) -> Vec<PathBuf> {
+        let socket = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
+        let mut hidden = vec![self.tools.store.root().to_owned()];
+        hidden.extend(socket.filter(|socket| socket.is_absolute()));
+        hidden
+    }
+
+    fn client_copy(&self, config: &AgentConfig) -> Option<ClientCopy<'static>> {
+        let name = self.agent?;
+        let client = agent::row_of(name, config).ok()?.home?;
+        let home = std::env::var_os("HOME").map(PathBuf::from)?;
+        let named = std::env::var(client.variable).ok();
+        let to = self.folder("client").join(name);
+        let own = config.config_dir.as_deref();
+        Some(ClientCopy::new(client, own, named.as_deref(), &home, to))
+    }
+
+    fn pack(&self, private: &Private, script: &Script) -> Result<Vec<u8>> {
+        let work = tempfile::tempdir().context("making a temporary folder")?;
+        let view = Sandbox {
+            workspace: work.path().to_owned(),
+            repository: Some(self.tools.git.common_dir().to_owned()),
+            hidden: self.hidden(),
+            home: std::env::var_os("HOME").map(PathBuf::from),
+            read: vec![private.folder().to_owned()],
+            offline: true,
+            ..Sandbox::default()
+        };
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut env = BTreeMap::from([("PATH".to_owned(), path)]);
+        env.extend(script.env.iter().cloned());
+        let argv = ["/bin/sh", "-c", script.run.as_str()].map(str::to_owned);
+        view.capture(argv.to_vec(), env, &script.stdin, PACK_LIMIT, PACK_MOST)
+            .context("packing what was committed in the sandbox")
+    }
+
+    /// Notes how things stand around a unit without a sandbox.
+    fn watch(&self, folder: &UnitDir) -> Result<()> {
+        let idle: Vec<(String, Workspace)> = self
+            .state
+            .packets
+            .iter()
+            .filter(|(_, packet)| {
+                matches!(
+                    packet.stage,
+                    Stage::Accepted | Stage::Integrated | Stage::NoChange | Stage::Done
+                )
+            })
+            .filter_map(|(id, packet)| Some((id.to_string(), packet.workspace.clone()?)))
+            .filter(|(_, workspace)| workspace.admin != self.workspace.admin)
+            .collect();
+        let watch = workspace::watch(&self.tools.git, &idle)?;
+        let file = folder.ctl().join("around.json");
+        fs::write(&file, serde_json::to_vec(&watch)?)
+            .with_context(|| format!("writing {}", file.display()))
+    }
+}
+
+/// A path of the configuration: `~` is the home folder.
+fn expand(path: &str, home: Option<&Path>) -> PathBuf {
+    match (path.strip_prefix('~'), home) {
+        (Some(below), Some(home)) if below.is_empty() || below.starts_with('/') => {
+            home.join(below.trim_start_matches('/'))
+        }
+        _ => PathBuf::from(path),
+    }
+}
