@@ -11,6 +11,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::contract::{Agent, Call, ClientHome, Launch, Reader};
+use super::dialect;
 use super::schema;
 use super::stream::{
     judge, list, number, object, program, prompt, rate_limit, status_in, text, tool,
@@ -70,11 +71,12 @@ impl Agent for Claude {
         if let Some(effort) = &call.config.effort {
             add(&["--effort", effort]);
         }
-        if let Some(file) = call.schema_file {
-            let schema = schema::read(file)?.to_string();
-            if schema.len() <= LONGEST_SCHEMA {
-                add(&["--json-schema", &schema]);
-            }
+        if let Some(file) = call.schema_file
+            && let Some(schema) = dialect::of_draft_7(&schema::read(file)?)
+            && let schema = schema.to_string()
+            && schema.len() <= LONGEST_SCHEMA
+        {
+            add(&["--json-schema", &schema]);
         }
         add(&call
             .config

@@ -2,7 +2,7 @@
 //!
 //! One turn ends with `turn.completed` or `turn.failed`; a stream without either was interrupted. Errors of
 //! type `item` and "Reconnecting…" lines also occur in runs that succeed. Tokens count the whole conversation,
-//! there is no cost. A wanted schema travels only if the service would take it (see [`schema::is_strict`]).
+//! there is no cost. A wanted schema travels only if the service would take it (see [`dialect::is_strict`]).
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::contract::{Agent, Call, ClientHome, Launch, Reader};
+use super::dialect;
 use super::schema;
 use super::stream::{
     judge, list, number, object, plain_command, program, prompt, rate_limit, status_in, text,
@@ -68,7 +69,7 @@ impl Agent for Codex {
             add(&["-c", &format!("model_reasoning_effort=\"{effort}\"")]);
         }
         if let Some(file) = call.schema_file
-            && schema::is_strict(&schema::read(file)?)
+            && dialect::is_strict(&schema::read(file)?)
         {
             add(&["--output-schema", &file.to_string_lossy()]);
         }

@@ -19,6 +19,7 @@ pub mod client;
 mod codex;
 mod command;
 mod contract;
+mod dialect;
 pub mod env;
 pub mod home;
 mod parent;

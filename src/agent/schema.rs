@@ -206,77 +206,6 @@ fn from_file(file: &Path) -> Option<Value> {
     serde_json::from_slice(&bytes).ok()
 }
 
-/// Whether a service with strict schemas takes this one: every object lists all its properties as required
-/// and allows no others, and only plain keywords are used. Others are asked for in words.
-pub(super) fn is_strict(schema: &Value) -> bool {
-    schema["type"] == "object" && strict(schema)
-}
-
-fn strict(schema: &Value) -> bool {
-    const PLAIN: [&str; 23] = [
-        "$defs",
-        "$ref",
-        "$schema",
-        "additionalProperties",
-        "anyOf",
-        "const",
-        "definitions",
-        "description",
-        "enum",
-        "exclusiveMaximum",
-        "exclusiveMinimum",
-        "format",
-        "items",
-        "maxItems",
-        "maximum",
-        "minItems",
-        "minimum",
-        "multipleOf",
-        "pattern",
-        "properties",
-        "required",
-        "title",
-        "type",
-    ];
-    let Some(keywords) = schema.as_object() else {
-        return false;
-    };
-    if !keywords
-        .keys()
-        .all(|keyword| PLAIN.contains(&keyword.as_str()))
-    {
-        return false;
-    }
-    let below = ["properties", "$defs", "definitions"];
-    let named = below.iter().filter_map(|key| schema[*key].as_object());
-    named.flat_map(serde_json::Map::values).all(strict)
-        && schema.get("items").is_none_or(strict)
-        && schema["anyOf"]
-            .as_array()
-            .is_none_or(|any| any.iter().all(strict))
-        && closed(schema)
-}
-
-fn closed(schema: &Value) -> bool {
-    let types = &schema["type"];
-    let is_object = types == "object"
-        || types
-            .as_array()
-            .is_some_and(|types| types.iter().any(|kind| kind == "object"))
-        || schema.get("properties").is_some();
-    if !is_object {
-        return true;
-    }
-    let required = schema["required"].as_array();
-    let properties = schema["properties"].as_object();
-    schema["additionalProperties"] == false
-        && properties.is_some_and(|properties| {
-            properties.keys().all(|name| {
-                required.is_some_and(|required| required.iter().any(|given| given == name))
-            })
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -392,24 +321,6 @@ mod tests {
         )
         .unwrap();
         assert!(from_file(&pipe).is_none());
-    }
-
-    #[test]
-    fn strict_means_closed_objects_and_plain_words() {
-        let closed = json!({"type": "object", "additionalProperties": false, "required": ["a"],
-            "properties": {"a": {"type": "array", "items": {"type": "string"}}}});
-        assert!(is_strict(&closed));
-        for (pointer, value) in [
-            ("/required", json!([])),
-            ("/additionalProperties", json!(true)),
-            ("/properties/a/items", json!({"type": "object"})),
-            ("/properties/a/items", json!({"oneOf": []})),
-        ] {
-            let mut open = closed.clone();
-            *open.pointer_mut(pointer).unwrap() = value;
-            assert!(!is_strict(&open), "{open}");
-        }
-        assert!(!is_strict(&json!({"type": "array"})));
     }
 
     #[test]

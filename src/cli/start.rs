@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::context::Context;
 use super::output;
@@ -28,7 +28,12 @@ pub(super) struct Checked {
 /// # Errors
 /// Every problem of its syntax and types, with places.
 pub(super) fn read_plan(file: &Path, shown: &str) -> Result<(Plan, Places, Vec<u8>)> {
-    let bytes = std::fs::read(file).with_context(|| format!("reading the plan {shown}"))?;
+    let bytes = std::fs::read(file).map_err(|error| {
+        usage(
+            format!("cannot read the plan {shown}: {error}"),
+            "--from takes a TOML or JSON file; dynwf plan SLUG --task TEXT begins one",
+        )
+    })?;
     let (plan, places) = parse::parse(&bytes, shown)?;
     Ok((plan, places, bytes))
 }
@@ -36,7 +41,7 @@ pub(super) fn read_plan(file: &Path, shown: &str) -> Result<(Plan, Places, Vec<u
 /// Checks a plan against the repository; warnings are said, errors are returned all at once.
 pub(super) fn check(context: &Context, plan: Plan, places: &Places) -> Result<Checked> {
     let base = base_of(context, &plan, places)?;
-    let target = target_of(context, &plan)?;
+    let target = target_of(context, &plan, places)?;
     let tree = context.git.tree_of(&base)?;
     let files: Vec<RepoPath> = context
         .git
@@ -86,26 +91,32 @@ fn base_of(context: &Context, plan: &Plan, places: &Places) -> Result<CommitId> 
     }
 }
 
-fn target_of(context: &Context, plan: &Plan) -> Result<RefName> {
-    let target = match &plan.integration.target {
-        Some(target) => validate::target_branch(target).map_err(|why| {
-            usage(
-                format!("integration.target: {why}"),
-                "name a local branch, such as main",
-            )
-        })?,
-        None => context.git.head_branch()?.ok_or_else(|| {
+fn target_of(context: &Context, plan: &Plan, places: &Places) -> Result<RefName> {
+    let Some(text) = &plan.integration.target else {
+        return context.git.head_branch()?.ok_or_else(|| {
             usage(
                 "HEAD is detached, so there is no branch to land on",
                 "set `target` in the plan's [integration] table",
             )
-        })?,
+        });
+    };
+    let refuse = |why: String, hint: String| {
+        let problem = places.problem("integration.target", why);
+        Err(Failure::usage(problem.to_string()).hint(hint).into())
+    };
+    let target = match validate::target_branch(text) {
+        Ok(target) => target,
+        Err(why) => {
+            let hint = "name a local branch, such as main".to_owned();
+            return refuse(format!("`{text}` {why}"), hint);
+        }
     };
     if context.git.read_ref(&target)?.is_none() {
-        return Err(usage(
-            format!("the target branch {} does not exist", target.short()),
-            format!("git branch {} creates it", target.short()),
-        ));
+        let short = target.short();
+        return refuse(
+            format!("the branch `{short}` does not exist"),
+            format!("git branch {short} creates it"),
+        );
     }
     Ok(target)
 }

@@ -48,7 +48,7 @@ impl Git {
     /// If the repository cannot be opened.
     pub fn batch(&self) -> Result<Batch> {
         let open = || -> Result<Repository> {
-            let library = Repository::open(self.common_dir())?;
+            let library = Repository::open(self.git_dir())?;
             // Asked first of all, and the one that takes what is written.
             library.odb()?.add_new_mempack_backend(1000)?;
             Ok(library)
@@ -295,7 +295,7 @@ fn pack(library: &Repository, objects: &[Oid]) -> Result<Vec<u8>> {
 /// Reads what outside of the trees decides how texts merge.
 fn outside(git: &Git) -> Result<Outside> {
     let settings = git.commit_settings()?;
-    let plain = !settings.flag("merge.renormalize") && settings.text("merge.default").is_none();
+    let mut plain = !settings.flag("merge.renormalize") && settings.text("merge.default").is_none();
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let mut files = vec![
         git.common_dir().join("info/attributes"),
@@ -306,8 +306,12 @@ fn outside(git: &Git) -> Result<Outside> {
         files.push(program.join("etc/gitattributes"));
     }
     if let Some(file) = settings.text("core.attributesfile") {
-        let below_home = file.strip_prefix("~/").zip(home);
-        files.push(below_home.map_or_else(|| PathBuf::from(file), |(file, home)| home.join(file)));
+        match file.strip_prefix("~/").zip(home) {
+            Some((file, home)) => files.push(home.join(file)),
+            // Another person's home, or git's own folder.
+            None if file.starts_with(['~', '%']) => plain = false,
+            None => files.push(git.common_dir().join(file)),
+        }
     } else {
         let set = std::env::var_os("XDG_CONFIG_HOME").filter(|path| !path.is_empty());
         let folder = set.map(PathBuf::from);

@@ -79,6 +79,11 @@ fn refuse_unsafe(pattern: &str) -> Result<(), &'static str> {
     if pattern.split('/').any(|part| part == "..") {
         return Err("the pattern climbs out of the repository with `..`");
     }
+    let inside = pattern.strip_prefix("./").unwrap_or(pattern);
+    let inside = inside.trim_end_matches('/');
+    if inside.split('/').any(|part| part.is_empty() || part == ".") {
+        return Err("the pattern holds `//` or `/./`, which no path does");
+    }
     if pattern
         .split('/')
         .any(|part| part.eq_ignore_ascii_case(".git"))
@@ -205,6 +210,10 @@ mod tests {
             "a/../b",
             ".git/config",
             "sub/.GIT/x",
+            "a/./b",
+            "a//b",
+            ".",
+            "./",
             "a[",
             "a\nb",
         ] {

@@ -14,11 +14,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 
-use super::executor::Tools;
+use super::message::Tools;
+use crate::agent;
 use crate::agent::client;
 use crate::agent::home::ClientCopy;
-use crate::agent::{self};
-use crate::config::{AgentConfig, Config, Network, SandboxMode};
+use crate::config::{AgentConfig, Network, SandboxMode};
 use crate::error::Failure;
 use crate::model::packet::Workspace;
 use crate::model::state::{RunState, Stage};
@@ -42,12 +42,16 @@ pub(super) struct Scene<'a> {
     pub(super) agent: Option<&'a str>,
 }
 
-/// Returns what keeps the units of an agent in their place; checks and setup commands go by the default.
+/// The mode for an agent's table: its own, else that of `[sandbox]`, which checks and setup commands go by.
+pub(super) fn mode(tools: &Tools, table: &AgentConfig) -> SandboxMode {
+    table.sandbox.unwrap_or(tools.config.sandbox.mode)
+}
+
+/// What a mode amounts to on this machine.
 ///
 /// # Errors
-/// A usage [`Failure`] where the wanted kind does not work on this machine.
-pub(super) fn kind(config: &Config, agent: &AgentConfig) -> Result<Kind> {
-    let mode = agent.sandbox.unwrap_or(config.sandbox.mode);
+/// A usage [`Failure`] where the wanted kind does not work here.
+pub(super) fn kind(mode: SandboxMode) -> Result<Kind> {
     match (mode, sandbox::available()) {
         (SandboxMode::None, _) => Ok(Kind::None),
         (SandboxMode::Auto, found) => Ok(found),
@@ -68,13 +72,13 @@ pub(super) fn kind(config: &Config, agent: &AgentConfig) -> Result<Kind> {
 /// Puts a task into its sandbox, or notes how things stand around it where there is none.
 pub(super) fn confine(scene: &Scene<'_>, folder: &UnitDir, task: &mut Task) -> Result<()> {
     let config = scene.config();
-    if kind(&scene.tools.config, &config)? == Kind::None {
+    if kind(mode(scene.tools, &config))? == Kind::None {
         return scene.watch(folder);
     }
     let private = scene.private();
     if private.exists() && !private.is_current(&scene.tools.git, scene.workspace)? {
-        // Its branch moved on, so everything in it was collected; this only costs anything if it was not.
-        bring_home(scene, Timestamp::now())?;
+        // Its branch moved on.
+        bring_rest_home(scene, Timestamp::now())?;
         private.forget()?;
     }
     private.prepare(&scene.tools.git, scene.workspace)?;
@@ -154,7 +158,7 @@ pub(super) fn notes(scene: &Scene<'_>, at: Timestamp) -> Result<Vec<String>> {
 
 /// Forgets what belongs to a workspace that is reset or removed. What cannot be brought home stays.
 pub(super) fn forget(scene: &Scene<'_>, at: Timestamp) -> Result<()> {
-    bring_home(scene, at)?;
+    bring_rest_home(scene, at)?;
     scene.private().forget()?;
     for kind in ["client", "stray"] {
         let folder = scene.folder(kind);
@@ -162,6 +166,14 @@ pub(super) fn forget(scene: &Scene<'_>, at: Timestamp) -> Result<()> {
             fs::remove_dir_all(&folder)
                 .with_context(|| format!("removing {}", folder.display()))?;
         }
+    }
+    Ok(())
+}
+
+/// Brings home what was left since that was last done.
+fn bring_rest_home(scene: &Scene<'_>, at: Timestamp) -> Result<()> {
+    if !scene.private().is_emptied() {
+        bring_home(scene, at)?;
     }
     Ok(())
 }
@@ -183,7 +195,10 @@ fn bring_home(scene: &Scene<'_>, at: Timestamp) -> Result<Vec<String>> {
         scene.pack(&private, script)
     });
     match harvested {
-        Ok(harvest) => Ok(harvest.notes),
+        Ok(harvest) => {
+            private.emptied()?;
+            Ok(harvest.notes)
+        }
         Err(error) => {
             let aside = scene.folder("kept").with_extension(&stamp);
             private.move_to(&aside)?;

@@ -99,7 +99,7 @@ impl<'s> Dispatcher<'s> {
         let started = EventKind::RunStarted {
             goal: order.goal.word().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            sandbox: Executor::sandbox().to_owned(),
+            sandbox: self.executor.sandbox()?.to_owned(),
         };
         self.session
             .record(vec![started], Timestamp::now(), observe)?;

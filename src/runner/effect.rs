@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow, bail};
 use jiff::Timestamp;
 
+use super::confine::{self, Scene};
 use super::message::Tools;
 use crate::fault;
 use crate::gate;
@@ -44,6 +45,8 @@ fn perform_open(tools: &Tools, state: &RunState, id: OpId, open: &OpenOp) -> Res
             refs,
         } => make_workspace(tools, state, workspace, *attempt, base, path, refs),
         Op::ResetWorkspace { workspace, to } => {
+            let name = WorkspaceName::Integration;
+            confine::forget(&scene(tools, state, &name, workspace), open.since)?;
             workspace::reset(git, workspace, to)
                 .with_context(|| format!("bringing {} to {}", workspace.path, to.short()))?;
             Ok(OpOutcome::Done)
@@ -66,7 +69,7 @@ fn perform_open(tools: &Tools, state: &RunState, id: OpId, open: &OpenOp) -> Res
             name,
             workspace,
             holds,
-        } => remove_workspace(git, state, name, workspace, holds, open.since),
+        } => remove_workspace(tools, state, name, workspace, holds, open.since),
         Op::AdvancePacket {
             workspace, refs, ..
         } => {
@@ -112,9 +115,18 @@ fn move_refs(git: &Git, refs: &[RefUpdate], reason: &str) -> Result<OpOutcome> {
     Ok(match git.update_refs(refs, reason)? {
         RefMove::Moved | RefMove::Already => OpOutcome::Done,
         RefMove::Refused { name, found } => {
-            let found = found.as_ref().map_or("nothing", CommitId::short).to_owned();
+            let expected = refs.iter().find(|update| update.name == name);
+            let expected = expected.and_then(|update| update.old.as_ref());
+            let found = found.as_ref().map_or("nothing", CommitId::short);
+            let way_out = match expected {
+                Some(old) => format!("; git update-ref {name} {} puts it back", old.short()),
+                None if name.as_str().starts_with("refs/heads/") => {
+                    format!("; git branch -m {} OTHER-NAME makes room", name.short())
+                }
+                None => String::new(),
+            };
             OpOutcome::Refused(format!(
-                "{name} stands at {found}, which dynwf did not put there"
+                "{name} stands at {found}, which dynwf did not put there{way_out}"
             ))
         }
     })
@@ -185,16 +197,34 @@ fn with_present_pins(git: &Git, refs: &[RefUpdate]) -> Result<Vec<RefUpdate>> {
         .collect()
 }
 
+fn scene<'a>(
+    tools: &'a Tools,
+    state: &'a RunState,
+    name: &'a WorkspaceName,
+    workspace: &'a Workspace,
+) -> Scene<'a> {
+    Scene {
+        tools,
+        state,
+        name,
+        workspace,
+        agent: None,
+    }
+}
+
 fn remove_workspace(
-    git: &Git,
+    tools: &Tools,
     state: &RunState,
     name: &WorkspaceName,
     workspace: &Workspace,
     holds: &CommitId,
     at: Timestamp,
 ) -> Result<OpOutcome> {
+    let git = &tools.git;
     let stamp = at.strftime("%Y%m%dT%H%M%S%3fZ").to_string();
     let rescue_ref = state.slug.rescue(&name.to_string(), &stamp);
+    confine::forget(&scene(tools, state, name, workspace), at)
+        .with_context(|| format!("keeping what the worker of {name} committed"))?;
     let rescued = workspace::rescue(git, workspace, holds, &rescue_ref, at, Caps::default())
         .with_context(|| format!("keeping what lies in {}", workspace.path))?;
     fault::point("effect:rescued");

@@ -32,7 +32,11 @@ pub(super) fn end(state: &RunState, options: &Options) -> End {
                 ExitCode::PacketsFailed
             }
         }
-        Goal::Run | Goal::Integrate | Goal::Verify => standing(state),
+        Goal::Run | Goal::Integrate | Goal::Verify => match standing(state) {
+            // What was refused is not done, whatever the packets say.
+            ExitCode::Done if !why.is_empty() => ExitCode::PacketsFailed,
+            code => code,
+        },
         Goal::Land => landed(state, &mut why),
         Goal::Push => pushed(state, &mut why),
         Goal::Archive { .. } if state.archived => ExitCode::Done,

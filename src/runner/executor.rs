@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use super::jobs::Job;
 use super::message::{Input, Message, Tools};
 use super::session::Session;
-use super::{effect, unit, work};
+use super::{confine, effect, unit, work};
 use crate::integrate;
 use crate::journal::Found;
 use crate::model::id::RequestId;
@@ -43,8 +43,11 @@ impl Executor {
     }
 
     /// Returns what keeps units in their place, in the words of `RunStarted`.
-    pub(super) fn sandbox() -> &'static str {
-        "none"
+    ///
+    /// # Errors
+    /// Where the configuration wants a sandbox that is not to be had here.
+    pub(super) fn sandbox(&self) -> Result<&'static str> {
+        Ok(confine::kind(self.tools.config.sandbox.mode)?.word())
     }
 
     /// Starts a job. Its last message is always [`Message::Ended`].

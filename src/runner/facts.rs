@@ -15,6 +15,10 @@ use crate::model::id::PacketId;
 use crate::model::state::{PacketState, RunState, Stage};
 use crate::model::unit::{Unit, UnitKind, UnitOutcome};
 
+/// How many units in a row may be cut short in a workspace before it is taken for their own doing: a command that
+/// ends the process that attends it would otherwise be started for ever.
+const MOST_CUT_SHORT: u32 = 3;
+
 /// The first pause where a service does not say how long it should be, in milliseconds; each further one is
 /// twice as long, up to sixteen minutes.
 const FIRST_PAUSE: i64 = 30_000;
@@ -36,7 +40,7 @@ pub(super) fn facts(
             resolution,
         } => requests::answer(state, options, &request, resolution, now),
         Input::UnitNoted { unit, session } => vec![EventKind::UnitNoted { unit, session }],
-        Input::UnitEnded(end) => unit_ended(state, end, now),
+        Input::UnitEnded(end) => unit_ended(state, options, end, now),
         Input::OpEnded { op, outcome } if state.ops.contains_key(&op) => {
             vec![EventKind::OpEnded { op, outcome }]
         }
@@ -67,11 +71,14 @@ fn check_again(state: &RunState) -> Vec<EventKind> {
         .collect()
 }
 
-fn unit_ended(state: &RunState, end: UnitEnd, now: Timestamp) -> Vec<EventKind> {
+fn unit_ended(state: &RunState, options: &Options, end: UnitEnd, now: Timestamp) -> Vec<EventKind> {
     let Some(live) = state.units.get(&end.unit) else {
         return Vec::new();
     };
     let unit = &live.unit;
+    let wanted = options.winding_down || live.stopping;
+    let before = state.cut_short.get(&unit.workspace).copied().unwrap_or(0);
+    let says_nothing = end.outcome.is_interruption() && (wanted || before + 1 < MOST_CUT_SHORT);
     let packet = unit.packet().and_then(|id| state.packets.get(id));
     let again = ask_again(state, unit, packet, &end.problems);
     let unanswered = (again.is_none() && !end.problems.is_empty()).then(|| {
@@ -94,11 +101,13 @@ fn unit_ended(state: &RunState, end: UnitEnd, now: Timestamp) -> Vec<EventKind> 
                 .rate_limited
                 .and_then(|limit| postponed(state, unit, packet, limit, now));
             let then = postponed.or(again);
-            facts.extend(then.or_else(|| work_interrupted(unit, packet, &end.outcome)));
+            let begin_again = || work_interrupted(unit, packet).filter(|_| says_nothing);
+            facts.extend(then.or_else(begin_again));
         }
+        UnitKind::Setup { .. } if says_nothing => {}
         UnitKind::Setup { run, .. } => facts.extend(setup_failed(unit, run, &end.outcome)),
         UnitKind::Check { check, run, tree } => {
-            if !end.outcome.is_interruption() {
+            if !says_nothing {
                 facts.push(EventKind::EvidenceRecorded {
                     evidence: Evidence {
                         check: check.clone(),
@@ -163,15 +172,9 @@ fn postponed(
 
 /// An attempt that was cut short says nothing about the work: it is made again from the base, in a fresh
 /// directory, and what it left there is rescued first.
-fn work_interrupted(
-    unit: &Unit,
-    packet: Option<&PacketState>,
-    outcome: &UnitOutcome,
-) -> Option<EventKind> {
+fn work_interrupted(unit: &Unit, packet: Option<&PacketState>) -> Option<EventKind> {
     let working = packet.is_some_and(|packet| packet.stage == Stage::Working);
-    let packet = unit
-        .packet()
-        .filter(|_| working && outcome.is_interruption())?;
+    let packet = unit.packet().filter(|_| working)?;
     Some(EventKind::PacketRetried {
         packet: packet.clone(),
         comment: String::new(),
@@ -179,7 +182,7 @@ fn work_interrupted(
 }
 
 fn setup_failed(unit: &Unit, run: &str, outcome: &UnitOutcome) -> Option<EventKind> {
-    if outcome.is_success() || outcome.is_interruption() {
+    if outcome.is_success() {
         return None;
     }
     let why = format!("setup command `{run}` {outcome}");

@@ -155,9 +155,11 @@ fn failed(why: &str, dir: &UnitDir) -> anyhow::Error {
 
 /// The first number below which nothing lies yet.
 fn first_free(folder: &Path) -> u32 {
-    (1..)
-        .find(|number| !folder.join(number.to_string()).exists())
-        .unwrap_or(1)
+    let mut number = 1;
+    while folder.join(number.to_string()).exists() {
+        number += 1;
+    }
+    number
 }
 
 struct Ask<'a> {

@@ -7,7 +7,7 @@
 use super::goal::{Goal, Options};
 use crate::model::gate::GateStatus;
 use crate::model::id::{GateId, PacketId};
-use crate::model::op::Op;
+use crate::model::op::{MoveWhy, Op};
 use crate::model::packet::RiskFacts;
 use crate::model::plan::Order;
 use crate::model::scope::Scope;
@@ -54,9 +54,23 @@ fn is_calm(state: &RunState, integration: &Integration) -> bool {
         .values()
         .any(|open| matches!(open.op, Op::MoveRefs { .. } | Op::Land(_)));
     !moving
+        && !stands_elsewhere(state)
         && integration.following.is_none()
         && integration.conflict.is_none()
         && state.target_seen.as_ref() == Some(&integration.target)
+}
+
+/// Whether somebody else moved the integration branch: in this run nothing more is merged onto it.
+fn stands_elsewhere(state: &RunState) -> bool {
+    state.refusals.iter().any(|refusal| {
+        matches!(
+            refusal.op,
+            Op::MoveRefs {
+                why: MoveWhy::Integrate(_) | MoveWhy::FollowTarget,
+                ..
+            }
+        )
+    })
 }
 
 /// Whether the plan lets packets be merged: it does not ask before, or a person said yes.

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, anyhow};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, interval};
 
+use super::confine::{self, Scene};
 use super::message::{Input, Message, Tools, UnitEnd};
 use crate::agent::env::unit_environment;
 use crate::agent::prompt::{self, PromptParts};
@@ -23,6 +24,7 @@ use crate::model::packet::Workspace;
 use crate::model::plan::{COMMAND_AGENT, Packet};
 use crate::model::state::RunState;
 use crate::model::unit::{Unit, UnitKind, UnitOutcome, Usage, WorkspaceName};
+use crate::process::sandbox::Kind;
 use crate::process::{self, Ended, Follow, Look, Stop, Task, UnitDir};
 
 /// How often a unit's output is looked at.
@@ -98,6 +100,7 @@ async fn see_through(
     }
     let mut watched = Watched::new(unit.id, &folder, agent.as_ref(), workspace_of(state, unit)?);
     let result = folder.result();
+    let left = folder.clone();
     let waiting = process::attend(folder, stop);
     tokio::pin!(waiting);
     let mut clock = interval(LOOK);
@@ -108,6 +111,10 @@ async fn see_through(
         }
     };
     fault::point("unit:ended");
+    confine::release(
+        &scene(tools, state, unit, workspace_of(state, unit)?),
+        &left,
+    )?;
     let used = unit
         .packet()
         .and_then(|id| state.packets.get(id))
@@ -286,7 +293,24 @@ fn task(
     task.seconds = unit.seconds;
     task.silence = unit.silence;
     task.output_limit = u64::from(tools.config.limits.output_mb) << 20;
+    confine::confine(&scene(tools, state, unit, workspace), folder, &mut task)?;
     Ok(task)
+}
+
+fn scene<'a>(
+    tools: &'a Tools,
+    state: &'a RunState,
+    unit: &'a Unit,
+    workspace: &'a Workspace,
+) -> Scene<'a> {
+    let worker = packet_of(state, unit).filter(|_| unit.is_work());
+    Scene {
+        tools,
+        state,
+        name: &unit.workspace,
+        workspace,
+        agent: worker.map(Packet::agent_name),
+    }
 }
 
 fn shell(run: &str) -> Vec<String> {
@@ -326,7 +350,7 @@ fn work(
         workspace: Path::new(&workspace.path),
         session,
         run: packet.run.as_deref(),
-        sandboxed: false,
+        sandboxed: confine::kind(confine::mode(tools, config))? != Kind::None,
     })
 }
 

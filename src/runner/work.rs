@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, anyhow};
 use jiff::Timestamp;
 
+use super::confine::{self, Scene};
 use super::message::{CollectResult, Input, MergeResult, Tools};
 use crate::fault;
 use crate::integrate::{self, Merged, PacketMerge};
@@ -27,15 +28,27 @@ pub(super) fn collect(tools: &Tools, state: &RunState, id: &PacketId) -> Result<
         .clone()
         .ok_or_else(|| anyhow!("packet {id} has no base"))?;
     fault::point("collect:before");
-    let collection = workspace::collect(
+    let name = WorkspaceName::Packet(id.clone());
+    let scene = Scene {
+        tools,
+        state,
+        name: &name,
+        workspace,
+        agent: None,
+    };
+    let notes = confine::notes(&scene, time_of(packet, state))?;
+    fault::point("collect:harvested");
+    let mut collection = workspace::collect(
         &tools.git,
         workspace,
         &CollectSpec {
             base: base.clone(),
+            earlier: packet.branch.clone(),
             at: time_of(packet, state),
             message: integrate::packet_message(&state.slug, planned),
         },
     )?;
+    collection.notes.extend(notes);
     let result = match collection.outcome {
         // In goal mode the checks decide, also about an agent that changed nothing.
         Outcome::Nothing if planned.turns.is_some_and(|turns| turns > 1) => {

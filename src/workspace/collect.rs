@@ -18,6 +18,8 @@ pub struct CollectSpec {
     /// The commit that the packet started from: only the difference to it counts, however the agent made it,
     /// and it is the parent of what is collected.
     pub base: CommitId,
+    /// What was collected in this workspace before, if anything was: not news when HEAD stands there.
+    pub earlier: Option<CommitId>,
     /// The time of the commit: the time of the event that asked for it, so that a redo gives the same id.
     pub at: Timestamp,
     /// The message, trailers included.
@@ -252,6 +254,7 @@ fn what_the_agent_did(
     }
     if let Some(head) = &collection.found_head
         && *head != spec.base
+        && Some(head) != spec.earlier.as_ref()
     {
         notes.push(format!(
             "commits were made in the workspace (up to {}); its files are collected as one commit",

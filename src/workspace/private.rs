@@ -10,6 +10,7 @@
 //! gitconfig  who the person is, for repositories that a unit makes
 //! known      the commits that it knew from the start, one a line
 //! head       the commit that HEAD stood on at the start
+//! emptied    there once everything was brought home
 //! reader/    a git directory without anything: for reading the objects without obeying `git/config`
 //! ```
 //!
@@ -91,13 +92,26 @@ impl Private {
         Ok(head.is_some() && self.start() == head)
     }
 
-    /// Makes it for what the workspace holds now. Does nothing if it is there.
+    /// Notes that everything in it was brought home.
+    ///
+    /// # Errors
+    /// If the note cannot be written.
+    pub fn emptied(&self) -> Result<()> {
+        write(&self.folder.join("emptied"), "")
+    }
+
+    /// Whether everything in it was brought home and nobody got it since.
+    pub fn is_emptied(&self) -> bool {
+        self.folder.join("emptied").exists()
+    }
+
+    /// Makes it for what the workspace holds now. One that is there stays, with what earlier units left in it.
     ///
     /// # Errors
     /// If the workspace's record is gone, or git or the file system fails.
     pub fn prepare(&self, git: &Git, workspace: &Workspace) -> Result<()> {
         if self.exists() {
-            return Ok(());
+            return disk::remove_if_there(&self.folder.join("emptied"));
         }
         let place = Place::open(git, workspace)?;
         let fresh = disk::with_suffix(&self.folder, ".new");

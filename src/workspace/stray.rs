@@ -117,14 +117,14 @@ impl Watch {
     /// If git fails or copies cannot be written.
     pub fn strays(&self, git: &Git, aside: &Path) -> Result<Vec<String>> {
         let mut lines = Vec::new();
-        for (name, now) in &refs(git)? {
+        let left = refs(git)?;
+        for (name, now) in &left {
             match self.refs.get(name) {
                 Some(before) if before == now => {}
                 Some(_) => lines.push(format!("{name} was moved")),
                 None => lines.push(format!("{name} was made")),
             }
         }
-        let left = refs(git)?;
         let gone = self.refs.keys().filter(|name| !left.contains_key(*name));
         lines.extend(gone.map(|name| format!("{name} was deleted")));
         let mut room = COPIES;

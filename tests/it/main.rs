@@ -5,14 +5,19 @@
     reason = "a test that cannot set its scene fails there"
 )]
 
+mod bad_input;
+mod bad_place;
 mod crash;
+mod hostile;
 mod job;
 mod kill;
 mod merge_equal;
 mod model_server_test;
 mod probe;
 mod process;
+mod readme;
 mod real_clients;
 mod repo_rules;
+mod shapes;
 mod support;
 mod support_test;

@@ -269,10 +269,10 @@ fn the_persons_attributes_keep_texts_from_merging() {
     sample.write("f", "1\n2\n3\n4\n5\n");
     let base = sample.commit("base");
     let ours = side(&sample, &base, "ours", || {
-        sample.write("f", "one\n2\n3\n4\n5\n")
+        sample.write("f", "one\n2\n3\n4\n5\n");
     });
     let theirs = side(&sample, &base, "theirs", || {
-        sample.write("f", "1\n2\n3\n4\nfive\n")
+        sample.write("f", "1\n2\n3\n4\nfive\n");
     });
     let road = |sample: &Sample| sample.door().merge_tree(&ours, &theirs).expect("answers");
     assert!(matches!(

@@ -51,6 +51,7 @@ impl RunState {
                 self.sandbox.clone_from(sandbox);
                 self.open_run = true;
                 self.refusals.clear();
+                self.cut_short.clear();
                 if let Some(integration) = &mut self.integration {
                     integration.broken = None;
                 }
@@ -233,6 +234,14 @@ impl RunState {
             return;
         };
         self.spent.add(millis, usage);
+        if outcome.is_interruption() {
+            *self
+                .cut_short
+                .entry(live.unit.workspace.clone())
+                .or_default() += 1;
+        } else {
+            self.cut_short.remove(&live.unit.workspace);
+        }
         if live.unit.is_work() && outcome.is_success() && complaint.is_none() {
             self.pauses = 0;
         }

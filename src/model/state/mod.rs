@@ -22,11 +22,10 @@ use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, Slug, Tree
 use super::op::{MergeSide, Op};
 use super::packet::{Collected, Conflict, Merge, Weight, Workspace};
 use super::plan::Plan;
-use super::unit::{Unit, UnitOutcome, Usage};
+use super::unit::{Unit, UnitOutcome, Usage, WorkspaceName};
 
 /// The state of one workflow.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct RunState {
     /// The workflow's name.
     pub slug: Slug,
@@ -42,6 +41,8 @@ pub struct RunState {
     pub units: BTreeMap<UnitId, LiveUnit>,
     /// The number of the last unit.
     pub last_unit: UnitId,
+    /// How many units in a row were cut short in a workspace in this run.
+    pub cut_short: BTreeMap<WorkspaceName, u32>,
     /// Effects that were begun and have not ended.
     pub ops: BTreeMap<OpId, OpenOp>,
     /// Why effects were refused, the last one of each workspace or ref first in line for a person.
@@ -272,6 +273,7 @@ impl RunState {
             packets: BTreeMap::new(),
             units: BTreeMap::new(),
             last_unit: UnitId(0),
+            cut_short: BTreeMap::new(),
             ops: BTreeMap::new(),
             refusals: Vec::new(),
             integration: None,

@@ -139,13 +139,12 @@ impl RunState {
         self.units_in(workspace).next().is_some()
     }
 
-    /// Returns what this command last said about this tree. A result that was cut short says nothing.
+    /// Returns what this command last said about this tree.
     pub fn evidence_for(&self, check: &Check, tree: &TreeId) -> Option<&Evidence> {
-        self.evidence.iter().rev().find(|evidence| {
-            evidence.run == check.run
-                && &evidence.tree == tree
-                && !evidence.outcome.is_interruption()
-        })
+        self.evidence
+            .iter()
+            .rev()
+            .find(|evidence| evidence.run == check.run && &evidence.tree == tree)
     }
 
     /// The checks of a packet that have said nothing yet about its present work.

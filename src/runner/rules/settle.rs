@@ -28,6 +28,9 @@ pub(super) fn advance(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventK
             if packet.branch.as_ref() == Some(&collected.tip) {
                 return None;
             }
+            // An earlier turn of the same attempt was collected before: its tip gives way to this one.
+            let earlier = packet.branch.clone();
+            let earlier = earlier.filter(|branch| Some(branch) != packet.base.as_ref());
             let refs = vec![
                 RefUpdate {
                     name: state.slug.branch(id),
@@ -36,7 +39,7 @@ pub(super) fn advance(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventK
                 },
                 RefUpdate {
                     name: state.slug.tip_pin(id, packet.attempt),
-                    old: None,
+                    old: earlier,
                     new: Some(collected.tip.clone()),
                 },
             ];

@@ -86,6 +86,7 @@ impl Fixture {
     pub(super) fn collect(&self, workspace: &Workspace) -> Collection {
         let spec = CollectSpec {
             base: self.base(),
+            earlier: None,
             at: noon(),
             message: "work\n".to_owned(),
         };

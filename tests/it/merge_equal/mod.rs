@@ -262,10 +262,11 @@ fn import(repo: &TestRepo, cases: u64) -> BTreeMap<String, Pairs> {
         pairs.push((case, ours, theirs));
     }
     let ids = stream.import(repo, &file);
+    let tree_of = |mark| repo.git(["rev-parse", &format!("{}^{{tree}}", ids[mark])]);
+    let trees: Vec<String> = attributes.iter().map(tree_of).collect();
     let mut groups: BTreeMap<String, Pairs> = BTreeMap::new();
     for (case, ours, theirs) in pairs {
-        let commit = &ids[&attributes[case.attributes]];
-        let tree = repo.git(["rev-parse", &format!("{commit}^{{tree}}")]);
+        let tree = trees[case.attributes].clone();
         let pair = (ids[&ours].clone(), ids[&theirs].clone());
         groups.entry(tree).or_default().push(pair);
     }

@@ -150,6 +150,50 @@ fn an_answer_that_breaks_its_schema_is_asked_for_again() {
 }
 
 #[test]
+fn a_plan_that_cannot_be_is_asked_for_again() {
+    let clients = clients!();
+    let plan = |after: &str| {
+        let packet = json!({"id": "01-readme", "objective": "Say it", "scope": ["README.md"], "agent": "parent",
+            "after": [after]});
+        let mut plan = json!({"goal": "Say so", "packet": [packet]});
+        if after.is_empty() {
+            plan["packet"][0]["after"] = json!([]);
+        }
+        plan
+    };
+    let scene = Scene::new(&Setting::of(&clients), |_| {
+        let steps = [
+            Step::answer(plan("nobody")),
+            Step::answer(plan("")),
+            Step::say("That is it."),
+        ];
+        steps.to_vec()
+    });
+    for client in &clients {
+        let id = client.name;
+        let slug = format!("by-{id}");
+        let task = format!("Plan it. [[script={id}]]");
+        let said = scene
+            .dynwf()
+            .run(["plan", &slug, "--task", &task, "--agent", id]);
+        let said = said.success();
+        assert!(said.stderr.contains("nobody"), "{said}");
+        let written = scene.repo.read(&format!(".workflow/{slug}/plan.toml"));
+        assert!(
+            written.contains("01-readme") && !written.contains("nobody"),
+            "{written}"
+        );
+        let asked = scene.server.asked(id);
+        let again = asked
+            .iter()
+            .find(|asked| asked.step > 0)
+            .expect("it was asked again");
+        assert!(again.body.to_string().contains("nobody"), "{id}");
+    }
+    assert!(scene.processes().is_empty());
+}
+
+#[test]
 fn what_goes_wrong_once_is_weathered_by_the_clients() {
     let clients = clients!();
     let scene = Scene::new(&Setting::of(&clients), |packet| {
@@ -270,6 +314,10 @@ fn a_tool_that_hangs_ends_with_its_client() {
         };
         scene.packets.iter().all(begun)
     });
+    assert!(
+        scene.processes().len() >= 3 * clients.len(),
+        "shim, client and tool"
+    );
     running.signal(Signal::INT);
     // Clients start their tools in sessions of their own; none of those is left.
     scene.ends(running, 130);
@@ -334,10 +382,14 @@ fn twelve_packets_at_once_are_not_mixed_up() {
                 packet.id,
                 packet.file("src/lib.rs")
             )),
-            Step::say(format!("I am {}.", packet.id)),
+            Step::say(format!("I am {}.", packet.id)).held(),
         ]
     });
-    scene.run(WAITS);
+    let mut running = scene.start();
+    // None of them is let go before all of them are there.
+    scene.wait_for_step(&mut running, 2);
+    scene.server.open();
+    scene.ends(running, WAITS);
     scene.assert_all("integrated");
     for packet in &scene.packets {
         let id = &packet.id;

@@ -8,6 +8,7 @@ mod fingerprint;
 mod model_server;
 mod output;
 mod place;
+mod plans;
 mod shapes;
 mod test_repo;
 
@@ -17,6 +18,7 @@ pub(crate) use fingerprint::Fingerprint;
 pub(crate) use model_server::{Fault, ModelServer, Step, Wire};
 pub(crate) use output::CommandOutput;
 pub(crate) use place::Place;
+pub(crate) use plans::{assert_packet, line_in, packet, packet_of, plan_of};
 pub(crate) use test_repo::TestRepo;
 
 /// Says why a test did not run, and returns from it.
