@@ -18,6 +18,7 @@ mod process;
 mod readme;
 mod real_clients;
 mod repo_rules;
+mod sandbox;
 mod shapes;
 mod support;
 mod support_test;

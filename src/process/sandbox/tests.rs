@@ -14,6 +14,7 @@ struct Machine {
 
 impl Machine {
     /// Nothing, with the reason printed, where bubblewrap does not work.
+    #[expect(clippy::print_stdout, reason = "says why a test did not run")]
     fn new() -> Option<Self> {
         if available() == Kind::None {
             println!("skipped: bubblewrap does not work here");
