@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use rustix::process::{Resource, getrlimit};
 
-use mounts::{Mounts, Show};
+use mounts::{Mounts, Show, text};
 
 /// What keeps units in their place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,13 +179,6 @@ impl Sandbox {
             mounts.put(file, place);
         }
         Ok(mounts)
-    }
-}
-
-fn text(path: &Path) -> Result<String> {
-    match path.to_str() {
-        Some(text) => Ok(text.to_owned()),
-        None => bail!("the path {} is not UTF-8", path.display()),
     }
 }
 

@@ -10,9 +10,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::Result;
-
-use super::text;
+use anyhow::{Result, bail};
 
 /// Places where the machine's users and services keep what is no unit's business: secrets, sockets, other
 /// programs' temporary files.
@@ -293,6 +291,14 @@ impl Mounts {
             }
         }
         Ok(arguments)
+    }
+}
+
+/// A path as an argument.
+pub(super) fn text(path: &Path) -> Result<String> {
+    match path.to_str() {
+        Some(text) => Ok(text.to_owned()),
+        None => bail!("the path {} is not UTF-8", path.display()),
     }
 }
 
