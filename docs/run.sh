@@ -8,7 +8,7 @@
 set -euo pipefail
 dynwf="$(realpath "$1")"
 scratch="$(mktemp -d)"
-trap 'touch "$scratch/go"; rm -rf "$scratch"' EXIT
+trap 'rm -rf "$scratch"' EXIT
 export HOME="$scratch/home" GIT_CONFIG_NOSYSTEM=1 LC_ALL=C.UTF-8
 mkdir -p "$HOME" "$scratch/bin" "$scratch/shop"
 git config --global user.name Ada
@@ -22,7 +22,7 @@ echo '{"type":"thread.started","thread_id":"t"}'
 crate=\$(dirname "\${DYNWF_SCOPE%%/\*\*}/x")
 for file in \$crate/src/*.rs; do sed -i 's/log::/tracing::/' "\$file"; done
 case \$DYNWF_PACKET in
-*search) until [ -e "$scratch/go" ]; do sleep 0.2; done ;;
+*search) until [ -e "$scratch/shop/.git/go" ]; do sleep 0.2; done ;;
 esac
 echo '{"type":"turn.completed","usage":{"input_tokens":40210,"output_tokens":1204}}'
 EOF
@@ -100,7 +100,7 @@ for _ in $(seq 300); do
 done
 sleep 7
 "$dynwf" status tracing --color always >"$scratch/status"
-touch "$scratch/go"
+touch "$scratch/shop/.git/go"
 wait
 
 awk -v lines="$(wc -l <"$scratch/status")" '

@@ -50,9 +50,6 @@ pub(super) fn archive(context: &Context, args: &ArchiveArgs) -> Result<ExitCode>
         recipe: args.recipe.as_ref().map(Slug::to_string),
     });
     let end = drive::drive(context, &mut session, order, true)?;
-    for line in &end.why {
-        output::say(&format!("note: {line}"));
-    }
     if end.code != ExitCode::Done {
         let why = if end.why.is_empty() {
             "some of it is still going on"

@@ -21,9 +21,6 @@ pub(super) fn land(context: &Context, args: &LandArgs) -> Result<ExitCode> {
     let mut session = context.session(slug)?;
     let end = drive::drive(context, &mut session, Order::of(Goal::Land), true)?;
     let state = session.state();
-    for line in &end.why {
-        output::say(&format!("note: {line}"));
-    }
     match end.code {
         ExitCode::Done => {
             let target = state

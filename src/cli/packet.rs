@@ -271,8 +271,13 @@ fn done(context: &Context, slug: &Slug, id: &PacketId, note: &str) -> Result<Exi
     let (_, packet) = of(&state, id)?;
     let what = match &packet.collected {
         Some(collected) => format!(
-            "{} files +{} −{} as {}",
+            "{} {} +{} −{} as {}",
             collected.facts.files,
+            if collected.facts.files == 1 {
+                "file"
+            } else {
+                "files"
+            },
             collected.facts.additions,
             collected.facts.deletions,
             collected.tip.short()

@@ -162,19 +162,7 @@ fn orphaned(context: &Context, made: &Made) -> Option<String> {
 }
 
 fn unknown_to(state: &RunState, made: &Made) -> Option<String> {
-    let admin = &made.workspace.admin;
-    let of_packets = state
-        .packets
-        .values()
-        .filter_map(|packet| packet.workspace.as_ref());
-    let of_integration = state
-        .integration
-        .iter()
-        .filter_map(|integration| integration.workspace.as_ref());
-    if of_packets
-        .chain(of_integration)
-        .any(|known| &known.admin == admin)
-    {
+    if is_known_to(state, made) {
         return None;
     }
     if state.archived {
@@ -185,6 +173,22 @@ fn unknown_to(state: &RunState, made: &Made) -> Option<String> {
         .ops
         .is_empty()
         .then(|| format!("workflow {} does not use it any more", state.slug))
+}
+
+/// Whether a workflow uses a worktree now.
+pub(super) fn is_known_to(state: &RunState, made: &Made) -> bool {
+    let admin = &made.workspace.admin;
+    let of_packets = state
+        .packets
+        .values()
+        .filter_map(|packet| packet.workspace.as_ref());
+    let of_integration = state
+        .integration
+        .iter()
+        .filter_map(|integration| integration.workspace.as_ref());
+    of_packets
+        .chain(of_integration)
+        .any(|known| &known.admin == admin)
 }
 
 fn trash(context: &Context) -> Result<Vec<Case>> {
@@ -229,7 +233,7 @@ fn ended_effects(folder: &Path) -> usize {
         .count()
 }
 
-fn workflow_of(name: &str) -> Option<Slug> {
+pub(super) fn workflow_of(name: &str) -> Option<Slug> {
     let name = name.strip_prefix("rescue.").unwrap_or(name);
     name.split_once('.')?.0.parse().ok()
 }
@@ -283,6 +287,16 @@ fn remove_orphan(context: &Context, made: &Made) -> Result<Vec<String>> {
     {
         return Ok(vec![format!("{} is in use again", made.workspace.path)]);
     }
+    let mut lines = abandon(context, made)?;
+    // What cannot be deleted now is a case of its own the next time.
+    let _ = workspace::empty_trash(&context.git, Path::new(&made.workspace.path));
+    lines.push(format!("{} is gone", made.workspace.path));
+    Ok(lines)
+}
+
+/// Puts what a worktree holds on a rescue ref and takes it away. Whoever calls this holds the workflow's lock, if
+/// there is such a workflow. Returns what was rescued, for people.
+pub(super) fn abandon(context: &Context, made: &Made) -> Result<Vec<String>> {
     let slug = workflow_of(&made.name).context("its name names no workflow")?;
     let packet = made.name.split_once('.').map_or("", |(_, packet)| packet);
     let now = Timestamp::now();
@@ -312,8 +326,5 @@ fn remove_orphan(context: &Context, made: &Made) -> Result<Vec<String>> {
         );
     }
     workspace::remove(&context.git, &made.workspace)?;
-    // What cannot be deleted now is a case of its own the next time.
-    let _ = workspace::empty_trash(&context.git, Path::new(&made.workspace.path));
-    lines.push(format!("{} is gone", made.workspace.path));
     Ok(lines)
 }

@@ -68,9 +68,6 @@ pub(super) fn push(context: &Context, args: &PushArgs) -> Result<ExitCode> {
         ..Order::of(Goal::Push)
     };
     let end = drive::drive(context, &mut session, order, true)?;
-    for line in &end.why {
-        output::say(&format!("note: {line}"));
-    }
     match end.code {
         ExitCode::Done => {
             for (name, commit) in &wanted {

@@ -280,6 +280,9 @@ fn header(state: &RunState, id: &PacketId, packet: &PacketState, collected: &Col
             lines.push(format!("scope    {}", planned.scope.join(", ")));
         }
     }
+    if let Some(why) = packet.reason.as_ref().filter(|why| !why.is_empty()) {
+        heading(&mut lines, "why", std::slice::from_ref(why));
+    }
     lines.push(format!(
         "commits  {}..{}",
         collected.base.short(),

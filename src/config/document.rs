@@ -3,11 +3,15 @@
 //! TOML and JSON come to the same [`Node`]s, so that one check of shapes ([`super::shape`]) and one set of
 //! messages serve plans and configuration alike.
 
+use std::path::Path;
+
+use anyhow::Result as Anyhow;
 use serde_json::{Map, Number, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, Source};
+use crate::error::Failure;
 
 /// A text and the tree that was read from it.
 #[derive(Clone, Debug)]
@@ -174,6 +178,22 @@ pub(super) fn of_value(value: &Spanned<DeValue<'_>>) -> Node {
     Node {
         at: value.span().start,
         content,
+    }
+}
+
+/// Reads a file of settings; none if it is not there.
+pub(super) fn text_of(path: &Path) -> Anyhow<Option<String>> {
+    use std::io::ErrorKind;
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        // `HOME=/dev/null` is a usual way to say "no configuration".
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => {
+            let message = format!("reading the configuration {}: {error}", path.display());
+            Err(Failure::usage(message).into())
+        }
     }
 }
 

@@ -13,14 +13,13 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 use toml::de::DeValue;
 
-use super::document::{Content, Document, Entry, Node, of_value};
+use super::document::{Content, Document, Entry, Node, of_value, text_of};
 use super::file::{
     AgentConfig, File, GateConfig, IntegrationConfig, LimitsConfig, ReviewConfig, RoleConfig,
     SandboxConfig, WorkspaceConfig,
 };
 use super::problem::{Place, Problem, Source, failure};
 use super::rules::ADAPTERS;
-use crate::error::Failure;
 
 /// The name of the repository's configuration file, at the top of the work tree.
 pub const REPOSITORY_FILE: &str = "dynwf.toml";
@@ -133,21 +132,6 @@ impl Sources {
             env,
             ..Self::default()
         })
-    }
-}
-
-fn text_of(path: &Path) -> Result<Option<String>> {
-    use std::io::ErrorKind;
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        // `HOME=/dev/null` is a usual way to say "no configuration".
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        Err(error) => {
-            let message = format!("reading the configuration {}: {error}", path.display());
-            Err(Failure::usage(message).into())
-        }
     }
 }
 

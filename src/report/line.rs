@@ -270,7 +270,7 @@ fn workflow_words(kind: &EventKind) -> Option<String> {
             };
             format!("gate {gate} {answer} by {by}{how}{why}")
         }
-        EventKind::GateExpired { gate } => format!("the approval of gate {gate} expired"),
+        EventKind::GateExpired { gate } => format!("gate {gate} expired"),
         EventKind::Archived {
             recipe: Some(recipe),
         } => format!("archived, recipe {recipe} saved"),

@@ -11,8 +11,13 @@ const NAMED: usize = 5;
 /// Says what is notable about a change, a sentence each; the size comes first.
 pub fn notes(facts: &RiskFacts) -> Vec<String> {
     let files = if facts.files == 1 { "file" } else { "files" };
+    let lines = if facts.additions == 1 {
+        "line"
+    } else {
+        "lines"
+    };
     let mut all = vec![format!(
-        "{} {files}, {} lines added, {} removed",
+        "{} {files}, {} {lines} added, {} removed",
         facts.files, facts.additions, facts.deletions
     )];
     let paths = |list: &[RepoPath]| list.iter().map(ToString::to_string).collect::<Vec<_>>();

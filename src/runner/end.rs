@@ -5,7 +5,7 @@ use super::limit;
 use crate::error::ExitCode;
 use crate::model::gate::GateStatus;
 use crate::model::id::GateId;
-use crate::model::state::RunState;
+use crate::model::state::{RunState, Stage};
 use crate::model::status::PacketStatus;
 
 /// How a run ended.
@@ -32,6 +32,13 @@ pub(super) fn end(state: &RunState, options: &Options) -> End {
                 ExitCode::PacketsFailed
             }
         }
+        Goal::Run | Goal::Integrate if merging_was_denied(state) => {
+            why.push(format!(
+                "merging was denied; dynwf approve {} integrate takes that back",
+                state.slug
+            ));
+            ExitCode::first_of(&[ExitCode::Waiting, standing(state)])
+        }
         Goal::Run | Goal::Integrate | Goal::Verify => match standing(state) {
             // What was refused is not done, whatever the packets say.
             ExitCode::Done if !why.is_empty() => ExitCode::PacketsFailed,
@@ -43,6 +50,19 @@ pub(super) fn end(state: &RunState, options: &Options) -> End {
         Goal::Archive { .. } => ExitCode::PacketsFailed,
     };
     End { code, why }
+}
+
+/// Whether accepted packets are there that a person does not want merged.
+fn merging_was_denied(state: &RunState) -> bool {
+    let denied = state
+        .gates
+        .get(&GateId::integrate())
+        .is_some_and(|gate| gate.status == GateStatus::Denied);
+    denied
+        && state
+            .packets
+            .values()
+            .any(|packet| packet.stage == Stage::Accepted)
 }
 
 /// The exit code for how a workflow stands: the first of the documented order.
@@ -79,10 +99,9 @@ pub fn standing(state: &RunState) -> ExitCode {
 }
 
 fn landed(state: &RunState, why: &mut Vec<String>) -> ExitCode {
-    let done = state
-        .integration
-        .as_ref()
-        .is_some_and(|integration| integration.target == integration.commit);
+    let done = state.integration.as_ref().is_some_and(|integration| {
+        integration.target == integration.commit && !integration.merged.is_empty()
+    });
     if done {
         why.clear();
         return ExitCode::Done;
@@ -99,8 +118,19 @@ fn landed(state: &RunState, why: &mut Vec<String>) -> ExitCode {
                 .integration
                 .as_ref()
                 .is_none_or(|integration| integration.merged.is_empty());
+            let open: Vec<&str> = state
+                .in_plan_order()
+                .filter(|(id, _)| !state.is_over(id))
+                .map(|(id, _)| id.as_str())
+                .collect();
             why.push(if nothing {
                 "nothing is integrated yet".to_owned()
+            } else if !open.is_empty() {
+                format!(
+                    "not ready to land: {} not finished; dynwf run {} goes on",
+                    open.join(", "),
+                    state.slug
+                )
             } else {
                 "the workflow is not ready to land".to_owned()
             });

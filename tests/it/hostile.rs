@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use rustix::process::Signal;
 
 use crate::support::{
-    CommandOutput, Dynwf, Fingerprint, TestRepo, assert_packet, line_in, packet, packet_of,
-    plan_of, wait_until_gone,
+    CommandOutput, Dynwf, Fingerprint, TestRepo, assert_packet, line_in, packet, plan_of,
+    wait_until_gone,
 };
 
 /// One packet, `net`, that a bad agent works on, beside a good one, `db`; the user is in the middle of work.
@@ -487,52 +487,4 @@ fn two_interrupts_end_even_what_does_not_listen() {
     let pid = fs::read_to_string(home.join("daemon")).expect("it says who it is");
     wait_until_gone(pid.trim().parse().expect("a number"));
     trial.unchanged();
-}
-
-#[test]
-fn checks_that_misbehave_are_failed_checks_and_leave_the_work_alone() {
-    for (check, reason) in [
-        ("exit 9", "exit"),
-        ("kill -KILL $$", "signal 9"),
-        ("kill -TERM $PPID; sleep 5", "cancelled"),
-        ("kill -KILL $PPID; sleep 5", "lost"),
-        (
-            "echo spoiled > crates/net/src/lib.rs; rm -rf .git; exit 0",
-            "",
-        ),
-        ("rm -rf ../net; exit 0", ""),
-    ] {
-        let repo = TestRepo::small().in_use();
-        repo.place().user_config("[sandbox]\nmode = \"none\"\n");
-        let plan = format!(
-            "{}{}",
-            plan_of(&[("db", &line_in("db"))]),
-            packet_of(
-                "net",
-                &line_in("net"),
-                &format!("checks = [{}]", toml_string(check))
-            )
-        );
-        let repo = repo.planned(&plan);
-        let before = repo.fingerprint();
-        let dynwf = Dynwf::new(&repo);
-        dynwf.line("run lines").expect_code(3);
-        let status = dynwf.status("lines");
-        let word = packet(&status, "net")["status"].as_str().expect("a word");
-        if reason.is_empty() {
-            // What a check does to the files is not part of the work.
-            let merged = repo.git(["show", "dynwf/lines/integration:crates/net/src/lib.rs"]);
-            assert!(
-                word == "failed" || merged.ends_with("// net"),
-                "{check}: {merged}"
-            );
-        } else {
-            assert_packet(&status, "net", "failed", reason);
-        }
-        before.assert_same(&repo.fingerprint());
-    }
-}
-
-fn toml_string(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }

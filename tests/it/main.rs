@@ -5,9 +5,13 @@
     reason = "a test that cannot set its scene fails there"
 )]
 
+mod answers;
 mod bad_input;
 mod bad_place;
+mod cli;
 mod crash;
+mod docs;
+mod everyday;
 mod hostile;
 mod job;
 mod kill;

@@ -347,7 +347,7 @@ fn a_worktree_of_a_bare_repository() {
     let tree_text = tree.display().to_string();
     repo.git_in(&bare, ["worktree", "add", "-q", "-b", "mine", &tree_text])
         .success();
-    let base = repo.git_in(&bare, ["rev-parse", "main"]).success().stdout;
+    let start = repo.git_in(&bare, ["rev-parse", "main"]).success().stdout;
     let plan = write_plan(&repo, &two());
     let dynwf = Dynwf::at(repo.place(), &tree);
     dynwf.run(["plan", "lines", "--from", &plan]).success();
@@ -357,7 +357,7 @@ fn a_worktree_of_a_bare_repository() {
     dynwf.line("approve lines land --yes").success();
     dynwf.line("land lines").success();
     let log = repo
-        .git_in(&bare, ["diff", "--stat", base.trim(), "main"])
+        .git_in(&bare, ["diff", "--stat", start.trim(), "main"])
         .success();
     assert!(
         log.stdout.contains("2 files changed, 2 insertions"),

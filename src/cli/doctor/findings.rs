@@ -12,10 +12,11 @@ use crate::cli::agents;
 use crate::cli::context::Context;
 use crate::cli::hooks;
 use crate::config::SandboxMode;
-use crate::error::hint_of;
+use crate::error::{hint_of, usage};
 use crate::git::{Git, Version};
 use crate::hook::{self, State};
 use crate::model::id::{RefName, Slug};
+use crate::process::sandbox::{self, Kind};
 
 /// How a finding is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -208,19 +209,37 @@ fn look_at_hook(git: &Git) -> Result<Vec<Finding>> {
 
 fn sandbox(context: &Context) -> Finding {
     let path = std::env::var("PATH").unwrap_or_default();
-    let bubblewrap = client::find("bwrap", &path);
-    let there = bubblewrap.map_or_else(
-        || "bubblewrap is not installed".to_owned(),
-        |path| format!("bubblewrap is at {}", path.display()),
-    );
-    if context.config.sandbox.mode == SandboxMode::None {
-        return Finding::ok("sandbox", format!("switched off by the settings; {there}"));
+    match (context.config.sandbox.mode, sandbox::available()) {
+        (SandboxMode::None, _) => Finding::warn(
+            "sandbox",
+            "switched off by the settings: units run with your own rights".to_owned(),
+            "[sandbox] mode = \"auto\" takes the best that works here",
+        ),
+        (SandboxMode::Auto | SandboxMode::Bubblewrap, Kind::Bubblewrap) => {
+            Finding::ok("sandbox", "units run in bubblewrap".to_owned())
+        }
+        (SandboxMode::Landlock, _) => {
+            let what = "the settings want landlock, which dynwf does not know yet";
+            let hint = "[sandbox] mode = \"auto\" takes the best that works here";
+            Finding::fail("sandbox", &usage(what, hint))
+        }
+        (mode, Kind::None) => {
+            let why = match client::find("bwrap", &path) {
+                Some(program) => format!("{} does not work here", program.display()),
+                None => "bubblewrap is not installed".to_owned(),
+            };
+            let hint = "install bubblewrap, or run agents that you do not trust in a container";
+            if mode == SandboxMode::Bubblewrap {
+                Finding::fail("sandbox", &usage(format!("nothing runs: {why}"), hint))
+            } else {
+                Finding::warn(
+                    "sandbox",
+                    format!("units run with your own rights: {why}"),
+                    hint,
+                )
+            }
+        }
     }
-    Finding::warn(
-        "sandbox",
-        format!("units run with your own rights; {there}"),
-        "run agents that you do not trust in a container or under a user of their own",
-    )
 }
 
 fn disk(context: &Context) -> Finding {

@@ -1,6 +1,7 @@
 //! `dynwf doctor`: what is right and wrong here, a line each, with the way out.
 
 mod findings;
+mod repair;
 
 use std::path::Path;
 
@@ -8,11 +9,9 @@ use anyhow::Result;
 
 use super::context::Context;
 use super::output;
-use crate::error::{ExitCode, Failure};
-use crate::journal;
-use crate::model::id::{Slug, UnitId};
+use crate::error::ExitCode;
+use crate::model::id::Slug;
 use crate::model::path::printable;
-use crate::process::{self, UnitDir};
 use crate::report::json;
 use findings::{Finding, Level};
 
@@ -42,7 +41,7 @@ pub(super) struct DoctorArgs {
 
 pub(super) fn doctor(directory: Option<&Path>, args: &DoctorArgs) -> Result<ExitCode> {
     if let Some(slug) = &args.repair {
-        return repair(&Context::open(directory)?, slug);
+        return repair::repair(&Context::open(directory)?, slug);
     }
     if args.settings {
         return settings(&Context::open(directory)?, args.json);
@@ -133,59 +132,4 @@ fn flatten(prefix: &str, value: &serde_json::Value, rows: &mut Vec<(String, serd
         serde_json::Value::Null => {}
         other => rows.push((prefix.to_owned(), other.clone())),
     }
-}
-
-fn repair(context: &Context, slug: &Slug) -> Result<ExitCode> {
-    refuse_live_units(context, slug)?;
-    match journal::repair(&context.store, slug)? {
-        None => output::say(&format!("nothing is wrong with the journal of {slug}")),
-        Some(done) => {
-            output::answer(&format!(
-                "the journal of {slug} ends with record {} now; {} after it {} cut off ({})",
-                done.kept,
-                if done.cut == 1 {
-                    "1 line".to_owned()
-                } else {
-                    format!("{} lines", done.cut)
-                },
-                if done.cut == 1 { "was" } else { "were" },
-                done.why
-            ))?;
-            output::answer(&format!(
-                "the whole file is kept as {}",
-                done.copy.display()
-            ))?;
-            output::say(&format!(
-                "what was recorded after that is forgotten, what git holds is not: look at dynwf status {slug} before \
-                 you run it"
-            ));
-        }
-    }
-    Ok(ExitCode::Done)
-}
-
-/// A unit that still runs would go on unseen once its record is cut off.
-fn refuse_live_units(context: &Context, slug: &Slug) -> Result<()> {
-    let units = context.store.units(slug);
-    let Ok(entries) = std::fs::read_dir(&units) else {
-        return Ok(());
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let number = name.to_str().and_then(|name| name.parse().ok());
-        let Some(id) = number.map(UnitId) else {
-            continue;
-        };
-        if matches!(
-            process::look(&UnitDir::new(entry.path()))?,
-            process::Look::Alive
-        ) {
-            return Err(
-                Failure::new(ExitCode::Locked, format!("unit {id} of {slug} still runs"))
-                    .hint("wait for its end, or end it, and repair then")
-                    .into(),
-            );
-        }
-    }
-    Ok(())
 }

@@ -157,7 +157,8 @@ fn approve(
         GateStatus::Waiting | GateStatus::Expired | GateStatus::Revoked => {}
         GateStatus::Approved { until } if now >= *until => {}
         // Nothing was settled by this no; that of a packet's merge rejected the packet.
-        GateStatus::Denied if matches!(gate.kind, GateKind::Land | GateKind::Push) => {}
+        GateStatus::Denied
+            if matches!(gate.kind, GateKind::Batch | GateKind::Land | GateKind::Push) => {}
         status => return Err(format!("gate {} is {}", gate.id, status.word())),
     }
     if !attended && !policy.unattended {

@@ -44,7 +44,7 @@ fn written(facts: Vec<EventKind>) -> (Vec<u8>, Vec<Event>) {
 }
 
 fn parse(bytes: &[u8]) -> anyhow::Result<reader::Contents> {
-    reader::parse(bytes, Path::new("journal.jsonl"))
+    reader::parse(bytes, Path::new("w/refactor/journal.jsonl"))
 }
 
 fn refused(bytes: &[u8]) -> anyhow::Error {
@@ -154,7 +154,7 @@ fn damage_is_named_with_its_place() {
     let second = bytes.iter().position(|&b| b == b'\n').expect("a line") + 1;
     bytes[second + 30] ^= 1;
     let error = refused(&bytes);
-    let place = format!("line 2 (byte {second}) of journal.jsonl");
+    let place = format!("line 2 (byte {second}) of w/refactor/journal.jsonl");
     assert!(error.to_string().contains(&place), "{error}");
 }
 

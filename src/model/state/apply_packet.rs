@@ -4,6 +4,8 @@ use jiff::Timestamp;
 
 use super::{PacketState, RunState, Stage};
 use crate::model::event::{EventKind, GivenUp};
+use crate::model::gate::GateStatus;
+use crate::model::id::GateId;
 use crate::model::op::MergeSide;
 
 impl RunState {
@@ -92,6 +94,12 @@ impl RunState {
                 packet.come_to(Stage::Planned, None, at);
                 if let Some(resolving) = laid_out {
                     *resolving = None;
+                }
+                // A no to the start was for the attempt that it ended: the question is asked again.
+                if let Some(gate) = self.gates.get_mut(&GateId::packet(id))
+                    && gate.status == GateStatus::Denied
+                {
+                    gate.status = GateStatus::Revoked;
                 }
             }
             EventKind::PacketGivenUp { how, why, .. } => {

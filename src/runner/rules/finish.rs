@@ -5,25 +5,51 @@ use jiff::Timestamp;
 use super::question::ask;
 use crate::gate::binding_for_land;
 use crate::model::event::EventKind;
-use crate::model::gate::{Binding, GateKind, GateStatus, LandPlan, PushPlan};
-use crate::model::id::GateId;
+use crate::model::gate::{Binding, Gate, GateKind, GateStatus, LandPlan, PushPlan};
+use crate::model::id::{GateId, PacketId};
 use crate::model::op::{MoveWhy, Op, RefUpdate};
 use crate::model::packet::Workspace;
-use crate::model::state::RunState;
+use crate::model::state::{RunState, Stage};
 use crate::model::unit::WorkspaceName;
 use crate::runner::goal::{Goal, Options};
 use crate::runner::{jobs, queue};
 
-/// Expires approvals that nobody used in time.
+/// Expires approvals that nobody used in time, and questions whose answer would change nothing any more.
 pub(super) fn expire(state: &RunState, _: &Options, now: Timestamp) -> Vec<EventKind> {
     state
         .gates
         .values()
-        .filter(|gate| matches!(gate.status, GateStatus::Approved { until } if until < now))
+        .filter(|gate| match gate.status {
+            GateStatus::Approved { until } => until < now,
+            GateStatus::Waiting => is_moot(state, gate),
+            _ => false,
+        })
         .map(|gate| EventKind::GateExpired {
             gate: gate.id.clone(),
         })
         .collect()
+}
+
+/// Whether what a gate asks about is over: its packet came to an end or began again, or the landing would be
+/// another one by now.
+fn is_moot(state: &RunState, gate: &Gate) -> bool {
+    let stage_after = |kind: &str| {
+        let id: PacketId = gate.id.as_str().strip_prefix(kind)?.parse().ok()?;
+        state.packets.get(&id).map(|packet| packet.stage)
+    };
+    match gate.kind {
+        GateKind::Merge => stage_after("merge:").is_some_and(|stage| stage != Stage::Collected),
+        GateKind::Packet => stage_after("packet:").is_some_and(Stage::is_settled),
+        GateKind::Land => state.integration.as_ref().is_some_and(|integration| {
+            let update = gate.binding.updates.first();
+            state.target_seen.as_ref() != Some(&integration.target)
+                || update.is_some_and(|update| {
+                    update.old.as_ref() != Some(&integration.target)
+                        || update.new.as_ref() != Some(&integration.commit)
+                })
+        }),
+        _ => false,
+    }
 }
 
 /// Opens the gate for landing what is integrated and verified.
@@ -43,9 +69,10 @@ pub(super) fn offer_landing(state: &RunState, options: &Options, now: Timestamp)
         return Vec::new();
     };
     let mut why = vec![format!(
-        "{} moves by {} files +{} −{}",
+        "{} moves by {} {} +{} −{}",
         frozen.target.short(),
         weight.files,
+        if weight.files == 1 { "file" } else { "files" },
         weight.additions,
         weight.deletions
     )];

@@ -30,6 +30,7 @@ const RULES: &[Rule] = &[
     merge::move_branch,
     merge::follow_target,
     start::begin,
+    start::reject,
     start::ask_before_packets,
     start::prepare,
     start::set_up,

@@ -17,6 +17,18 @@ pub(super) fn is_passed(state: &RunState, gate: &GateId) -> bool {
     })
 }
 
+/// Why a gate was denied: in the words of the person, else who it was.
+pub(super) fn why_not(gate: &Gate) -> String {
+    let Some(decision) = &gate.decision else {
+        return "denied".to_owned();
+    };
+    if decision.why.is_empty() {
+        format!("rejected by {}", decision.by)
+    } else {
+        decision.why.clone()
+    }
+}
+
 /// Opens a gate, unless the very same question was asked already and is waiting or answered. An approval that
 /// expired or was taken back, or one that covers something else, is asked for again under the same id.
 pub(super) fn ask(

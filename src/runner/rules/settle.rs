@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::question::ask;
+use super::question::{ask, why_not};
 use super::start::{has_open_op, is_advanced};
 use crate::gate::{binding_for_merge, policy};
 use crate::model::event::{EventKind, GivenUp};
@@ -189,14 +189,7 @@ fn decide_one(
         GateStatus::Denied => Some(EventKind::PacketGivenUp {
             packet: id.clone(),
             how: GivenUp::Rejected,
-            why: gate
-                .decision
-                .as_ref()
-                .filter(|decision| !decision.why.is_empty())
-                .map_or_else(
-                    || format!("rejected by {by}"),
-                    |decision| decision.why.clone(),
-                ),
+            why: why_not(gate),
         }),
         _ => None,
     }

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::question::{ask, is_passed};
+use super::question::{ask, is_passed, why_not};
 use crate::gate::binding_for_question;
-use crate::model::event::EventKind;
-use crate::model::gate::GateKind;
+use crate::model::event::{EventKind, GivenUp};
+use crate::model::gate::{GateKind, GateStatus};
 use crate::model::id::{CommitId, GateId, PacketId, UnitId};
 use crate::model::op::{MoveWhy, Op, RefUpdate};
 use crate::model::plan::{Check, Packet};
@@ -62,6 +62,20 @@ pub(super) fn ask_before_packets(
                 vec![why],
                 now,
             )
+        })
+        .into_iter()
+        .collect()
+}
+
+/// Gives up packets that a person said no to before they started.
+pub(super) fn reject(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKind> {
+    startable(state)
+        .filter_map(|(id, _)| Some((id, state.gates.get(&GateId::packet(id))?)))
+        .find(|(_, gate)| gate.status == GateStatus::Denied)
+        .map(|(id, gate)| EventKind::PacketGivenUp {
+            packet: id.clone(),
+            how: GivenUp::Rejected,
+            why: why_not(gate),
         })
         .into_iter()
         .collect()

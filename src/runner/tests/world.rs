@@ -27,6 +27,7 @@ use crate::workspace::Sites;
 
 /// What the simulated world does to one packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a way to end")]
 pub(super) struct Fate {
     pub(super) exit: i32,
     pub(super) nothing: bool,

@@ -21,13 +21,14 @@ macro_rules! clients {
 mod scene;
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use scene::{Packet, Scene, Setting};
 
-use crate::support::{Fault, KEY, Step};
+use crate::support::{Fault, KEY, Step, skip};
 
 /// The exit code of a run with nothing left to do.
 const DONE: i32 = 0;
@@ -54,6 +55,45 @@ fn every_client_edits_in_its_own_workspace() {
         assert_eq!(scene.integrated(&packet.file("new.txt")), packet.id);
         let library = scene.integrated(&packet.file("src/lib.rs"));
         assert!(library.ends_with("// mended"), "{library}");
+    }
+}
+
+#[test]
+fn in_the_sandbox_a_client_commits_and_reaches_nothing_of_the_persons() {
+    let clients = clients!();
+    let scene = Scene::new(&Setting::of(&clients), |packet| {
+        let library = packet.file("src/lib.rs");
+        // Both the checkout and the home folder lie two above the workflow's folder.
+        let outside = "echo x > ../../../repo/escaped; echo x > ../../../home/escaped";
+        vec![
+            Step::run(format!(
+                "echo '// mended' >> {library}; git commit -qam 'my own words'; git log -1 --format=%s; {outside}"
+            )),
+            Step::say("It is committed."),
+        ]
+    });
+    let sandboxed = Command::new("bwrap")
+        .args(["--ro-bind", "/", "/", "true"])
+        .status();
+    if !sandboxed.is_ok_and(|status| status.success()) {
+        skip!("bubblewrap does not work here");
+    }
+    scene.run(WAITS);
+    scene.assert_all("integrated");
+    assert_eq!(scene.facts("RunStarted")[0]["sandbox"], "bubblewrap");
+    for packet in &scene.packets {
+        let library = scene.integrated(&packet.file("src/lib.rs"));
+        assert!(library.ends_with("// mended"), "{library}");
+        let last = scene.server.asked(&packet.id).pop().expect("it was asked");
+        // git worked for it, and what lies outside did not.
+        let told = last.body.to_string();
+        assert!(told.contains("my own words\\n"), "{told}");
+        assert!(!scene.repo.join("escaped").exists(), "{}", packet.id);
+        assert!(
+            !scene.repo.place().home().join("escaped").exists(),
+            "{}",
+            packet.id
+        );
     }
 }
 

@@ -18,7 +18,10 @@ pub(crate) use fingerprint::Fingerprint;
 pub(crate) use model_server::{Fault, ModelServer, Step, Wire};
 pub(crate) use output::CommandOutput;
 pub(crate) use place::Place;
-pub(crate) use plans::{assert_packet, line_in, packet, packet_of, plan_of};
+pub(crate) use plans::{
+    assert_packet, gate_word, in_use_with, integrated, line_in, packet, packet_of, plan_of,
+    plan_with, simple,
+};
 pub(crate) use test_repo::TestRepo;
 
 /// Says why a test did not run, and returns from it.

@@ -70,3 +70,34 @@ pub(crate) fn assert_packet(status: &Value, id: &str, word: &str, reason: &str) 
         "{id} was to be {word} ({reason}): {packet:#}"
     );
 }
+
+/// A repository whose user is in the middle of work, with a plan and agents that see the test's own folder.
+pub(crate) fn in_use_with(plan: &str) -> TestRepo {
+    let repo = TestRepo::small().with_remote().in_use();
+    repo.place().user_config("[sandbox]\nmode = \"none\"\n");
+    repo.planned(plan)
+}
+
+/// A head of a plan with more lines in front of its packets.
+pub(crate) fn plan_with(more: &str, packets: &[String]) -> String {
+    format!("{}{more}\n{}", plan_of(&[]), packets.concat())
+}
+
+/// A packet that adds a line to its crate.
+pub(crate) fn simple(id: &str) -> String {
+    packet_of(id, &line_in(id), "")
+}
+
+/// The status of a gate; empty if there is none.
+pub(crate) fn gate_word(status: &Value, id: &str) -> String {
+    let gates = status["gates"].as_array().expect("a list of gates");
+    let found = gates.iter().find(|gate| gate["id"] == id);
+    found.map_or_else(String::new, |gate| {
+        gate["status"].as_str().unwrap_or_default().to_owned()
+    })
+}
+
+/// A file of the integration branch.
+pub(crate) fn integrated(repo: &TestRepo, file: &str) -> String {
+    repo.git(["show", &format!("dynwf/lines/integration:{file}")])
+}
