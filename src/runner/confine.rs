@@ -252,6 +252,13 @@ impl Scene<'_> {
             }),
             io: Some(folder.io()),
             repository: Some(self.tools.git.common_dir().to_owned()),
+            sealed: self
+                .tools
+                .git
+                .main_work_tree()
+                .map(Path::to_owned)
+                .into_iter()
+                .collect(),
             hidden: self.hidden(),
             files: home
                 .iter()

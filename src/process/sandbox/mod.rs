@@ -68,6 +68,8 @@ pub struct Sandbox {
     pub io: Option<PathBuf>,
     /// The common directory of the repository, read-only.
     pub repository: Option<PathBuf>,
+    /// Folders whose absence it notices when it writes there: the checkout.
+    pub sealed: Vec<PathBuf>,
     /// What it does not see at all, wherever it lies: the journal, the approvals, sockets.
     pub hidden: Vec<PathBuf>,
     /// The home folder: empty, but for the tool caches in it.
@@ -160,6 +162,9 @@ impl Sandbox {
         }
         if let Some(repository) = &self.repository {
             mounts.show_repository(repository);
+        }
+        for sealed in &self.sealed {
+            mounts.seal(sealed);
         }
         for hidden in &self.hidden {
             mounts.hide(hidden);

@@ -76,6 +76,8 @@ pub(super) enum Show {
 enum Mount {
     /// An empty folder, writable, gone with the unit.
     Empty,
+    /// An empty folder that nothing can be written into.
+    Sealed,
     /// A file in which there is nothing.
     Nothing,
     /// What lies there on the machine.
@@ -193,6 +195,16 @@ impl Mounts {
         self.at.insert(real, mount);
     }
 
+    /// Where a folder is not shown, has writing into it refused instead of lost.
+    pub(super) fn seal(&mut self, folder: &Path) {
+        if let Ok(real) = folder.canonicalize()
+            && !self.holds_home(&real)
+            && matches!(self.around(&real), Some(Mount::Empty))
+        {
+            self.at.entry(real).or_insert(Mount::Sealed);
+        }
+    }
+
     /// Shows a path, and returns where it leads; `None` if there is nothing.
     pub(super) fn show(&mut self, path: &Path, how: Show) -> Option<PathBuf> {
         let mut done = PathBuf::from("/");
@@ -278,7 +290,7 @@ impl Mounts {
                 continue;
             }
             match mount {
-                Mount::Empty => add("--tmpfs", &[place])?,
+                Mount::Empty | Mount::Sealed => add("--tmpfs", &[place])?,
                 Mount::Shown(Show::Read) => add("--ro-bind", &[place, place])?,
                 Mount::Shown(Show::Write) => add("--bind", &[place, place])?,
                 Mount::Nothing => add("--ro-bind", &[Path::new("/dev/null"), place])?,
@@ -288,6 +300,12 @@ impl Mounts {
             if place.parent().is_none() {
                 add("--dev", &[Path::new("/dev")])?;
                 add("--proc", &[Path::new("/proc")])?;
+            }
+        }
+        // Last, when all that lies in them has its place.
+        for (place, mount) in &self.at {
+            if *mount == Mount::Sealed {
+                add("--remount-ro", &[place])?;
             }
         }
         Ok(arguments)

@@ -125,7 +125,7 @@ impl Scene {
     }
 
     pub(super) fn dynwf(&self) -> Dynwf<'_> {
-        Dynwf::new(&self.repo)
+        Dynwf::new(&self.repo).env("DYNWF_CONFIG_SANDBOX__MODE", "auto")
     }
 
     /// `dynwf run`, started.

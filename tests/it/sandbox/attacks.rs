@@ -170,7 +170,7 @@ struct Trial {
 }
 
 impl Trial {
-    fn new(config: &str) -> Self {
+    fn new() -> Self {
         let repo = TestRepo::small().with_remote();
         let home = repo.place().home();
         fs::create_dir_all(home.join(".ssh")).expect("made");
@@ -180,7 +180,6 @@ impl Trial {
         let port = TcpListener::bind("127.0.0.1:0").expect("bound");
         agent.set_nonblocking(true).expect("set");
         port.set_nonblocking(true).expect("set");
-        repo.place().user_config(config);
         repo.write("debug.log", "nobody names this");
         let loose = repo.git(["hash-object", "-w", "debug.log"]);
         let main = repo.resolve("refs/heads/main").expect("a commit");
@@ -244,9 +243,11 @@ impl Trial {
     }
 
     /// Runs it, and says of every attack whether it worked.
-    fn result(&self) -> BTreeMap<&'static str, bool> {
+    fn result(&self, mode: &str) -> BTreeMap<&'static str, bool> {
         let socket = self.repo.place().join("agent.sock");
         let dynwf = Dynwf::new(&self.repo)
+            .env("DYNWF_CONFIG_SANDBOX__MODE", mode)
+            .env("DYNWF_CONFIG_SANDBOX__NETWORK", "none")
             .env("SECRET_TOKEN", "s3cret")
             .env("SSH_AUTH_SOCK", socket);
         dynwf.line("run lines");
@@ -304,9 +305,9 @@ fn documented() -> BTreeMap<&'static str, (bool, bool)> {
 #[test]
 fn no_attack_works_in_bubblewrap() {
     need_bubblewrap!();
-    let trial = Trial::new("[sandbox]\nmode = \"bubblewrap\"\nnetwork = \"none\"\n");
+    let trial = Trial::new();
     let before = trial.repo.fingerprint();
-    let result = trial.result();
+    let result = trial.result("bubblewrap");
     let worked: Vec<_> = result.iter().filter(|(_, worked)| **worked).collect();
     assert!(worked.is_empty(), "{worked:?}");
     before.assert_same(&trial.repo.fingerprint());
@@ -319,8 +320,8 @@ fn no_attack_works_in_bubblewrap() {
 
 #[test]
 fn the_docs_say_what_works_without_a_sandbox() {
-    let trial = Trial::new("[sandbox]\nmode = \"none\"\n");
-    let result = trial.result();
+    let trial = Trial::new();
+    let result = trial.result("none");
     let said: BTreeMap<&str, bool> = documented()
         .into_iter()
         .map(|(name, (_, without))| (name, without))

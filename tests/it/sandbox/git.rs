@@ -17,8 +17,6 @@ impl Trial {
 
     fn of(repo: TestRepo, packet: &str) -> Self {
         let repo = repo.in_use();
-        repo.place()
-            .user_config("[sandbox]\nmode = \"bubblewrap\"\n");
         let repo = repo.planned(&format!("{}{packet}", plan_of(&[])));
         let before = repo.fingerprint();
         Self { repo, before }
@@ -27,7 +25,8 @@ impl Trial {
     /// Runs it; `net` is integrated and nothing of the user's changed. Returns its line in the status.
     #[track_caller]
     fn is_integrated(&self) -> String {
-        let said = Dynwf::new(&self.repo).line("run lines").expect_code(3);
+        let dynwf = Dynwf::new(&self.repo).env("DYNWF_CONFIG_SANDBOX__MODE", "bubblewrap");
+        let said = dynwf.line("run lines").expect_code(3);
         let status = Dynwf::new(&self.repo).status("lines");
         let net = packet(&status, "net");
         assert_eq!(net["status"], "integrated", "{said}\n{net:#}");
@@ -141,7 +140,6 @@ fn commits_and_checks_of_later_turns_start_from_what_was_collected() {
 #[test]
 fn strays_are_told_where_there_is_no_sandbox() {
     let repo = TestRepo::small().in_use();
-    repo.place().user_config("[sandbox]\nmode = \"none\"\n");
     let lib = repo.join("crates/db/src/lib.rs").display().to_string();
     let new = repo.join("crates/stray.txt").display().to_string();
     let ignored = repo.join("crates/stray.log").display().to_string();

@@ -12,3 +12,4 @@ macro_rules! need_bubblewrap {
 mod attacks;
 mod git;
 mod processes;
+mod view;

@@ -53,10 +53,11 @@ impl Held {
         self.temp.path().join("work")
     }
 
-    fn wait_for(&self, name: &str) {
-        let file = self.work().join(name);
+    /// Waits until it runs and is recorded.
+    fn wait_until_up(&self) {
+        let file = self.work().join("up");
         for _ in 0..24_000 {
-            if file.exists() {
+            if file.exists() && self.recorded("child").is_some() {
                 return;
             }
             std::thread::sleep(std::time::Duration::from_millis(5));
@@ -79,13 +80,17 @@ impl Held {
         flock(&file, FlockOperation::NonBlockingLockExclusive).is_err()
     }
 
-    /// The numbers of the shim and of its child, as recorded.
-    fn recorded(&self, who: &str) -> Pid {
-        let begun = fs::read(self.dir.ctl().join("begun")).expect("it was begun");
+    /// The number of the shim or of its child, as recorded.
+    fn recorded(&self, who: &str) -> Option<Pid> {
+        let begun = fs::read(self.dir.ctl().join("begun")).ok()?;
         let begun: serde_json::Value = serde_json::from_slice(&begun).expect("a record");
-        let number = begun[who]["pid"].as_i64().expect("a number");
-        let number = i32::try_from(number).expect("a process number");
-        Pid::from_raw(number).expect("a process number")
+        let number = begun[who]["pid"].as_i64()?;
+        Pid::from_raw(i32::try_from(number).expect("a process number"))
+    }
+
+    fn kill(&self, who: &str) {
+        let pid = self.recorded(who).expect("it is recorded");
+        kill_process(pid, Signal::KILL).expect("it lives");
     }
 }
 
@@ -116,8 +121,8 @@ fn a_deadline_gives_grace_and_then_ends_everything() {
 fn a_killed_shim_means_lost_and_leaves_nothing() {
     need_bubblewrap!();
     let unit = Held::start(&format!("{STUBBORN} : > up; wait"), |_| {});
-    unit.wait_for("up");
-    kill_process(unit.recorded("shim"), Signal::KILL).expect("it lives");
+    unit.wait_until_up();
+    unit.kill("shim");
     assert_eq!(unit.end().outcome, UnitOutcome::Lost);
     assert!(!unit.is_held());
 }
@@ -126,8 +131,8 @@ fn a_killed_shim_means_lost_and_leaves_nothing() {
 fn a_killed_outer_process_leaves_nothing() {
     need_bubblewrap!();
     let unit = Held::start(&format!("{STUBBORN} : > up; wait"), |_| {});
-    unit.wait_for("up");
-    kill_process(unit.recorded("child"), Signal::KILL).expect("it lives");
+    unit.wait_until_up();
+    unit.kill("child");
     assert!(!unit.end().outcome.is_success());
     assert!(!unit.is_held());
 }

@@ -163,7 +163,7 @@ echo // b >> crates/net/src/lib.rs"
         .git(["for-each-ref", "--format=%(refname)", "refs/dynwf/rescue"]);
     let name = refs
         .lines()
-        .find(|name| name.contains("commits"))
+        .find(|name| name.ends_with("-git"))
         .expect("a rescue ref");
     let shown = scene
         .repo
