@@ -20,6 +20,10 @@ fn listing(folder: &std::path::Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story from the plan to the remote"
+)]
 fn it_goes_from_a_plan_to_the_remote_whatever_the_person_has_set() {
     let place = Place::new();
     // No identity, signing on with a program that fails, hooks that refuse, settings that would let nothing through,
