@@ -117,12 +117,6 @@ fn used() -> Result<Duration> {
     Ok(Duration::from_millis(millis))
 }
 
-/// The middle of an odd number of values.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
 /// Whether a target is met, in words.
 pub(crate) fn verdict(value: f64, target: f64) -> &'static str {
     if value <= target { "met" } else { "MISSED" }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::measure::{Place, cpu, median, verdict};
+use crate::measure::{Place, cpu, verdict};
 use crate::repository::{FILES, clone, large, spread};
 
 /// How many packets a workflow has, and how often both ways are measured, in turns.
@@ -23,19 +23,30 @@ pub(crate) fn report() -> Result<()> {
     println!(
         "a packet that touches one file ({PACKETS} packets, about {FILES} files, {ROUNDS} rounds)"
     );
-    let mut ratios = Vec::new();
+    let mut least = [Duration::MAX; 2];
     for round in 0..ROUNDS {
-        let by_hand = shell_loop(&place, &clone(&place, &origin, &format!("loop-{round}"))?)?;
-        let ours = workflow(&place, &clone(&place, &origin, &format!("ours-{round}"))?)?;
+        let (left, right) = (
+            clone(&place, &origin, &format!("loop-{round}"))?,
+            clone(&place, &origin, &format!("ours-{round}"))?,
+        );
+        // By turns the one and the other first: what the first leaves in the caches and the queues of the disk is
+        // part of what the second one costs.
+        let (by_hand, ours) = if round % 2 == 0 {
+            (shell_loop(&place, &left)?, workflow(&place, &right)?)
+        } else {
+            let ours = workflow(&place, &right)?;
+            (shell_loop(&place, &left)?, ours)
+        };
         let ratio = ours.as_secs_f64() / by_hand.as_secs_f64();
         println!(
             "  git loop {:6.0} ms a packet, dynwf {:6.0} ms a packet, ratio {ratio:.2}",
             each(by_hand),
             each(ours)
         );
-        ratios.push(ratio);
+        least = [least[0].min(by_hand), least[1].min(ours)];
     }
-    let ratio = median(ratios);
+    // Whatever else the machine does only ever adds: the least of each side is nearest to the truth.
+    let ratio = least[1].as_secs_f64() / least[0].as_secs_f64();
     println!(
         "  CPU ratio {ratio:.2}, at most {TARGET} wanted: {}\n",
         verdict(ratio, TARGET)

@@ -18,7 +18,7 @@ pub trait Agent: Send + Sync {
     /// workspace.
     ///
     /// # Errors
-    /// [`Failure`] where the configuration or the packet lacks what the adapter needs.
+    /// A [`crate::error::Failure`] where the configuration or the packet lacks what the adapter needs.
     fn argv(&self, call: &Call<'_>) -> Result<Launch>;
 
     /// Returns a reader for the output of one such call.

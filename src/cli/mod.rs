@@ -1,7 +1,7 @@
 //! The command line: a file a verb, one enum, one match.
 //!
 //! A verb is a `struct …Args` whose doc comments are its help, and a function that takes the resolved
-//! [`context::Context`] and answers with an exit code. Invariants: stdout gets answers and nothing else, stderr
+//! `context::Context` and answers with an exit code. Invariants: stdout gets answers and nothing else, stderr
 //! gets everything that narrates; no verb asks a question unless a person sits at a terminal; `--json` where
 //! something is read. Called by `main`.
 

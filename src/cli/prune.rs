@@ -300,7 +300,7 @@ pub(super) fn abandon(context: &Context, made: &Made) -> Result<Vec<String>> {
     let slug = workflow_of(&made.name).context("its name names no workflow")?;
     let packet = made.name.split_once('.').map_or("", |(_, packet)| packet);
     let now = Timestamp::now();
-    let stamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
+    let stamp = now.strftime("%Y%m%dT%H%M%S%3fZ").to_string();
     let name = slug.rescue(&packet.replace('.', "-"), &stamp);
     let mut lines = Vec::new();
     let rescued = workspace::rescue(

@@ -1,6 +1,6 @@
 //! The pre-push hook: nothing that dynwf made leaves the machine unapproved by accident.
 //!
-//! [`install`] puts a small shell script where git looks for the hook, in front of whatever was there;
+//! [`install()`] puts a small shell script where git looks for the hook, in front of whatever was there;
 //! [`pre_push`] is what the script asks; [`probe`] proves that git reaches it. Invariants: a hook that was there
 //! before still runs and is restored byte for byte; a hook that cannot decide refuses; this module reads
 //! journals and never writes one.

@@ -229,7 +229,8 @@ fn quoted(text: &str) -> String {
             c => out.push(c),
         }
     }
-    if lines && out.ends_with('"') {
+    // A last quote that is not escaped yet would stand beside the closing ones.
+    if lines && quotes > 0 {
         out.pop();
         out.push_str("\\\"");
     }

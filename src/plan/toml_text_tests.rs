@@ -195,3 +195,15 @@ fn the_text_is_what_a_person_would_write() {
     let plan = parse_toml(written, "plan.toml").expect("good").0;
     assert_eq!(toml_text(&plan), written);
 }
+
+#[test]
+fn quotes_at_the_end_of_many_lines_are_escaped_once() {
+    for text in ["\n\"", "\n\"\"", "\n\"\"\"", "\n\"\"\"\"", "\n\\\""] {
+        let plan = Plan {
+            goal: text.to_owned(),
+            ..Plan::default()
+        };
+        let (read, _) = crate::plan::parse_toml(&toml_text(&plan), "plan.toml").expect("parses");
+        assert_eq!(read.goal, text);
+    }
+}

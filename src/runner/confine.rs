@@ -83,6 +83,7 @@ pub(super) fn confine(scene: &Scene<'_>, folder: &UnitDir, task: &mut Task) -> R
     }
     private.prepare(&scene.tools.git, scene.workspace)?;
     let mut env = task.env.take().unwrap_or_default();
+    give_home(&mut env);
     let mut view = scene.view(&config, &env, &private, folder);
     if let Some(copy) = scene.client_copy(&config) {
         copy.take()?;
@@ -328,6 +329,14 @@ impl Scene<'_> {
         let file = folder.ctl().join("around.json");
         fs::write(&file, serde_json::to_vec(&watch)?)
             .with_context(|| format!("writing {}", file.display()))
+    }
+}
+
+/// Where the person has no home folder, the unit gets one: many tools fail without.
+fn give_home(env: &mut BTreeMap<String, String>) {
+    let home = env.get("HOME").map(Path::new);
+    if !home.is_some_and(|home| home.is_absolute() && home.is_dir() && home.parent().is_some()) {
+        env.insert("HOME".to_owned(), "/tmp/home".to_owned());
     }
 }
 

@@ -96,7 +96,7 @@ fn bring_back(context: &Context, state: &RunState) -> Result<Vec<String>> {
     let slug = &state.slug;
     let mut lines = Vec::new();
     let mut updates = Vec::new();
-    let stamp = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let stamp = Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ").to_string();
     for (name, now) in ours(context, slug)? {
         let known = known_value(state, &name);
         if known.as_ref() == Some(&now) || is_earlier_tip(state, &name) {

@@ -72,7 +72,7 @@ pub struct Sandbox {
     pub sealed: Vec<PathBuf>,
     /// What it does not see at all, wherever it lies: the journal, the approvals, sockets.
     pub hidden: Vec<PathBuf>,
-    /// The home folder: empty, but for the tool caches in it.
+    /// The home folder: empty, but for the tool caches in it. One that is not there can lie below `/tmp`.
     pub home: Option<PathBuf>,
     /// Files that lie elsewhere for it, read-only: each with its place there.
     pub files: Vec<(PathBuf, PathBuf)>,
@@ -150,6 +150,9 @@ impl Sandbox {
 
     fn mounts(&self, path: &str) -> Result<Mounts> {
         let mut mounts = Mounts::new(self.home.as_deref());
+        if let Some(home) = &self.home {
+            mounts.make(home);
+        }
         mounts.show_tools(path);
         for program in &self.programs {
             mounts.show_program(program);

@@ -76,6 +76,8 @@ pub(super) enum Show {
 enum Mount {
     /// An empty folder, writable, gone with the unit.
     Empty,
+    /// A folder that the machine does not have, in an empty one.
+    Made,
     /// An empty folder that nothing can be written into.
     Sealed,
     /// A file in which there is nothing.
@@ -110,6 +112,13 @@ impl Mounts {
         // Names are looked up by a file that often lies in `/run`.
         mounts.show(Path::new("/etc/resolv.conf"), Show::Read);
         mounts
+    }
+
+    /// Makes a folder that the machine does not have, where something can be made.
+    pub(super) fn make(&mut self, folder: &Path) {
+        if !folder.exists() && matches!(self.around(folder), Some(Mount::Empty)) {
+            self.at.insert(folder.to_owned(), Mount::Made);
+        }
     }
 
     /// Shows the tool caches below the home folder and the folders of `path` (a PATH value).
@@ -244,7 +253,10 @@ impl Mounts {
 
     /// Puts a file of the machine in another place, read-only.
     pub(super) fn put(&mut self, from: &Path, at: &Path) {
-        let folder = at.parent().and_then(|folder| folder.canonicalize().ok());
+        let folder = at.parent().and_then(|folder| match self.at.get(folder) {
+            Some(Mount::Made) => Some(folder.to_owned()),
+            _ => folder.canonicalize().ok(),
+        });
         if let (Some(folder), Some(name)) = (folder, at.file_name()) {
             self.at
                 .insert(folder.join(name), Mount::From(from.to_owned()));
@@ -291,6 +303,7 @@ impl Mounts {
             }
             match mount {
                 Mount::Empty | Mount::Sealed => add("--tmpfs", &[place])?,
+                Mount::Made => add("--dir", &[place])?,
                 Mount::Shown(Show::Read) => add("--ro-bind", &[place, place])?,
                 Mount::Shown(Show::Write) => add("--bind", &[place, place])?,
                 Mount::Nothing => add("--ro-bind", &[Path::new("/dev/null"), place])?,

@@ -251,6 +251,24 @@ fn a_socket_that_lies_in_sight_is_hidden() {
 }
 
 #[test]
+fn a_home_folder_can_be_made() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let sandbox = Sandbox {
+        home: Some("/tmp/no-such-home".into()),
+        files: vec![(
+            machine.root.join("pointer"),
+            "/tmp/no-such-home/.gitconfig".into(),
+        )],
+        ..machine.sandbox()
+    };
+    let script = "cat /tmp/no-such-home/.gitconfig; echo x > /tmp/no-such-home/new";
+    assert_eq!(machine.answer(&sandbox, script), "pointer");
+    assert!(!Path::new("/tmp/no-such-home").exists());
+}
+
+#[test]
 fn what_is_needed_must_be_there() {
     let Some(machine) = Machine::new() else {
         return;

@@ -19,15 +19,10 @@ fn listing(folder: &std::path::Path) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-#[test]
-#[expect(
-    clippy::too_many_lines,
-    reason = "one story from the plan to the remote"
-)]
-fn it_goes_from_a_plan_to_the_remote_whatever_the_person_has_set() {
+/// A person without an identity, with signing on by a program that fails, hooks that refuse, and settings that would
+/// let nothing through.
+fn difficult_person() -> Place {
     let place = Place::new();
-    // No identity, signing on with a program that fails, hooks that refuse, settings that would let nothing through,
-    // and an agent's client around it.
     let hooks = place.join("hooks");
     std::fs::create_dir(&hooks).unwrap();
     std::fs::write(hooks.join("pre-push"), "#!/bin/sh\nexit 1\n").unwrap();
@@ -39,8 +34,15 @@ fn it_goes_from_a_plan_to_the_remote_whatever_the_person_has_set() {
     );
     std::fs::write(place.home().join(".gitconfig"), settings).unwrap();
     place.user_config("[gate]\nunattended = false\nmax_files = 0\n");
+    place
+}
+
+#[test]
+fn it_goes_from_a_plan_to_the_remote_whatever_the_person_has_set() {
+    let place = difficult_person();
     let before = listing(&place.home());
     let folder = place.join("the demo");
+    // As if an agent's client were around it.
     let dynwf = Dynwf::at(&place, &place.path())
         .env("CLAUDECODE", "1")
         .env("DYNWF_CONFIG_LIMITS__CONCURRENCY", "nonsense");

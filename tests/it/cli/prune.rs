@@ -80,7 +80,8 @@ fn what_killed_runs_left_goes_and_a_folder_that_was_replaced_stays() {
     std::fs::remove_dir(&live).unwrap();
     // An abandoned worktree whose folder is somebody else's now.
     let folder = repo.place().join("repo.dynwf/lines/03-core");
-    std::fs::remove_dir_all(&folder).unwrap();
+    // Moved, not removed: a new folder could get the old one's inode.
+    std::fs::rename(&folder, repo.place().join("elsewhere")).unwrap();
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("theirs"), "theirs\n").unwrap();
     std::fs::remove_dir_all(common.join("w/lines")).unwrap();

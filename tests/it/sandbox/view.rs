@@ -90,9 +90,9 @@ git config core.hooksPath /nowhere && git worktree add -q ../inner HEAD 2>/dev/n
 #[test]
 fn what_lies_outside_the_workspace_cannot_be_written() {
     let scene = scene!(
-        "top=$(dirname \"$(dirname \"$(dirname \"$PWD\")\")\")
-common=${DYNWF_PROMPT_FILE%%/dynwf/w/*}
-for f in \"${common%/.git}/README.md\" \"$common/config\" \"$common/hooks/x\" \"$common/refs/heads/main\" /etc/evil \"$DYNWF_PROMPT_FILE/../../ctl/status\"; do
+        "common=${DYNWF_PROMPT_FILE%%/dynwf/w/*}
+echo evil > \"${common%/.git}/README.md\" # into an empty folder of its own, if anywhere: the fingerprint tells
+for f in \"$common/config\" \"$common/hooks/x\" \"$common/refs/heads/main\" /etc/evil \"$DYNWF_PROMPT_FILE/../../ctl/status\"; do
   (echo evil > \"$f\") 2>/dev/null && test -d \"$common\" && echo WROTE $f
 done
 (echo evil > .git) 2>/dev/null && echo WROTE .git
