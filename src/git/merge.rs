@@ -208,6 +208,9 @@ fn os_path(path: &RepoPath) -> Result<&Path> {
     Ok(Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())))
 }
 
+/// How the advice begins that git 2.39 prints behind the messages where submodules conflict. It is no message.
+const SUBMODULE_ADVICE: &[u8] = b"Recursive merging with submodules";
+
 /// Reads the answer about a conflict: the tree, the stages (`mode SP id SP stage TAB path`), an empty field,
 /// and messages (how many paths, the paths, the kind, the text).
 fn conflicts(bytes: &[u8]) -> Option<TreeMerge> {
@@ -222,6 +225,9 @@ fn conflicts(bytes: &[u8]) -> Option<TreeMerge> {
     }
     let mut kinds: BTreeMap<Vec<u8>, String> = BTreeMap::new();
     while let Some(count) = fields.next().filter(|field| !field.is_empty()) {
+        if count.starts_with(SUBMODULE_ADVICE) {
+            break;
+        }
         let count: usize = std::str::from_utf8(count).ok()?.parse().ok()?;
         let paths: Vec<_> = fields.by_ref().take(count).collect();
         let kind = String::from_utf8_lossy(fields.next()?);

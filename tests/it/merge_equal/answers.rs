@@ -184,7 +184,9 @@ fn git_answers(bytes: &[u8]) -> Option<Vec<Answer>> {
         }
         let paths = fields.by_ref().take_while(|field| !field.is_empty());
         answers.push(Answer::Conflict(paths.map(<[u8]>::to_vec).collect()));
-        while let Some(count) = fields.next().filter(|field| !field.is_empty()) {
+        // Where submodules conflict, git 2.39 puts advice that is no message in the place of the empty field.
+        let ends = |field: &[u8]| field.is_empty() || field.starts_with(b"Recursive merging with");
+        while let Some(count) = fields.next().filter(|field| !ends(field)) {
             let count: usize = std::str::from_utf8(count).ok()?.parse().ok()?;
             fields.by_ref().nth(count + 1)?;
         }
