@@ -133,8 +133,10 @@ impl Face {
             view.status,
             WorkflowStatus::Complete | WorkflowStatus::Failed
         );
-        // Once written it is kept up to date, or it would tell of an end that was none.
-        if over || state.archived || folder.read("final-report.md")?.is_some() {
+        // While a run goes on, what looks like an end may be none: the gate for landing may open in a moment. Once
+        // written it is kept up to date, or it would tell of an end that was none.
+        if (over && !state.open_run) || state.archived || folder.read("final-report.md")?.is_some()
+        {
             let text = summary::render(state, &view);
             written.file(&folder, "", "final-report.md", &text)?;
         }

@@ -136,6 +136,26 @@ fn what_was_deleted_comes_back_and_what_others_put_there_stays() {
 }
 
 #[test]
+fn a_final_report_is_not_written_while_a_run_goes_on() {
+    let place = Place::new();
+    let mut story = finished();
+    story.say(EventKind::RunStarted {
+        goal: "run".to_owned(),
+        version: "0.1.0".to_owned(),
+        sandbox: "bubblewrap".to_owned(),
+    });
+    let face = place.face(&story.state);
+    let report = face.path().join("final-report.md");
+    face.write(&story.state, &texts(), story.now)
+        .expect("written");
+    assert!(!report.exists());
+    story.say(EventKind::RunEnded { code: 3 });
+    face.write(&story.state, &texts(), story.now)
+        .expect("written");
+    assert!(report.exists());
+}
+
+#[test]
 fn links_are_not_followed() {
     let story = finished();
     for link in [
