@@ -4,7 +4,8 @@
 //! answer about what is sent. A line passes if it brings no commit of dynwf's to the remote, or if an approval
 //! names exactly this remote, ref, old and new value and is good now or was spent by the push that is going on.
 //! Commits are known by their trailer, so that a copy of an approved commit (rebased, cherry-picked) is not
-//! approved.
+//! approved. What the remote has on another branch, as for a pull request, is still new to the branch that a
+//! workflow lands on: pushing it there is landing it, and wants its own approval.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -82,14 +83,21 @@ pub fn decide(
     let workflows = Workflows::read(store)?;
     let history = History::of(git, &workflows, push, &lines)?;
     let everything: Vec<&str> = history.tips.values().map(String::as_str).collect();
-    if watch == PushWatch::Workflow && history.carried(git, &everything)?.is_empty() {
+    if watch == PushWatch::Workflow
+        && lines.iter().all(|line| !workflows.is_target(&line.name))
+        && history.carried(git, &everything)?.is_empty()
+    {
         return Ok(Verdict::Allowed);
     }
     let mut refused = Vec::new();
     for line in &lines {
         let tip = line.new.as_ref().and_then(|new| history.tips.get(new));
         let carried = match tip {
-            Some(tip) => history.carried(git, &[tip])?,
+            Some(tip) => {
+                let mut carried = history.carried(git, &[tip])?;
+                carried.extend(workflows.landed_by(git, line, tip)?);
+                carried
+            }
             None => BTreeMap::new(),
         };
         if watch == PushWatch::Workflow && carried.is_empty() {
@@ -169,6 +177,37 @@ impl Workflows {
             unreadable,
             repository,
         })
+    }
+
+    /// Whether a workflow lands on this ref.
+    fn is_target(&self, name: &str) -> bool {
+        self.targeting(name).next().is_some()
+    }
+
+    /// The names of the workflows that land on this ref.
+    fn targeting(&self, name: &str) -> impl Iterator<Item = &Slug> {
+        self.states
+            .iter()
+            .filter(move |state| {
+                let frozen = state.frozen.as_ref();
+                frozen.is_some_and(|frozen| frozen.target.as_str() == name)
+            })
+            .map(|state| &state.slug)
+    }
+
+    /// Returns how many commits of each workflow that lands on the line's ref would be new to that ref, wherever
+    /// else the remote has them.
+    fn landed_by(&self, git: &Git, line: &Line, tip: &str) -> Result<BTreeMap<String, usize>> {
+        if !self.is_target(&line.name) {
+            return Ok(BTreeMap::new());
+        }
+        let old: Vec<&str> = line.old.iter().map(String::as_str).collect();
+        let mut landed = count(git, &[tip], commits(git, &old)?.values())?;
+        landed.retain(|workflow, _| {
+            self.targeting(&line.name)
+                .any(|slug| slug.as_str() == workflow)
+        });
+        Ok(landed)
     }
 
     /// Whether an approval covers the line; if not, why the nearest one does not.

@@ -318,6 +318,28 @@ fn what_the_remote_has_already_may_be_pushed_again() {
 }
 
 #[test]
+fn what_was_pushed_for_a_pull_request_does_not_land_unasked() {
+    let case = Case::new();
+    let plan = serde_json::json!({ "goal": "lines" });
+    drop(case.record(vec![EventKind::PlanFrozen {
+        plan: Box::new(serde_json::from_value(plan).expect("a plan")),
+        base: case.old.parse().expect("an id"),
+        tree: case.old.parse().expect("an id"),
+        target: "refs/heads/main".parse().expect("a ref"),
+        repository: "r".to_owned(),
+    }]));
+    let branch = "refs/remotes/origin/dynwf/refactor/integration";
+    run(&case.repo.top(), &["update-ref", branch, &case.new]);
+    let text = case.refused(&case.line());
+    assert!(text.contains("1 commit of workflow refactor"), "{text}");
+    let topic = format!("topic {} refs/heads/topic {ZERO}\n", case.new);
+    assert!(case.allowed(&topic), "the remote has it");
+    let above = case.repo.commit("on top of what was merged there");
+    let line = format!("main {above} refs/heads/main {}\n", case.new);
+    assert!(case.allowed(&line), "it was landed at the remote");
+}
+
+#[test]
 fn other_peoples_workflows_pass_once_any_remote_has_them() {
     let case = Case::new();
     let line = format!("topic {} refs/heads/topic {ZERO}\n", case.new);
