@@ -125,6 +125,8 @@ fn gate_waits(state: &RunState, gate: &Gate) -> Next {
             detail.push(format!("{more} more"));
         }
         let weight = state.integration.as_ref().and_then(|at| at.weight.as_ref());
+        // The gate for landing says itself how much moves.
+        let weight = weight.filter(|_| gate.kind == GateKind::Push);
         if let Some(weight) = weight.filter(|weight| Some(&weight.new) == update.new.as_ref()) {
             detail.push(counted(weight.files as usize, "file"));
         }
