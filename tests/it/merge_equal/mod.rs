@@ -1,7 +1,7 @@
 //! A merge in our process gives what `git merge-tree` gives: the same tree, or the same paths in conflict.
 //!
-//! Tried on made-up merges (`DYNWF_MERGE_CASES` says how many) and on every merge of real histories
-//! (`DYNWF_HISTORY_BUNDLES` names bundles, as PATH lists directories).
+//! Tried on made-up merges (`DYNWF_MERGE_CASES` says how many) and on every merge of real histories: those of the
+//! fixture, and of the bundles that `DYNWF_HISTORY_BUNDLES` names, as PATH lists directories.
 
 mod answers;
 mod generate;
@@ -40,23 +40,26 @@ fn made_up_merges_end_as_git_ends_them() {
 
 #[test]
 fn merges_of_real_histories_end_as_git_ends_them() {
-    let bundles = std::env::var_os("DYNWF_HISTORY_BUNDLES").unwrap_or_default();
-    let bundles: Vec<_> = std::env::split_paths(&bundles)
-        .filter(|path| !path.as_os_str().is_empty())
-        .collect();
-    for bundle in &bundles {
+    let named = std::env::var_os("DYNWF_HISTORY_BUNDLES").unwrap_or_default();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixture/history/merges.bundle");
+    let bundles = std::env::split_paths(&named).filter(|path| !path.as_os_str().is_empty());
+    for bundle in bundles.chain([fixture.clone()]) {
         let repo = TestRepo::unborn();
         let from = bundle.display().to_string();
         repo.git(["fetch", "-q", &from, "+refs/*:refs/history/*"]);
-        report(&from, &redo(&repo));
-    }
-    if bundles.is_empty() {
-        let repo = TestRepo::unborn();
-        import_history(&repo, 60);
         let count = redo(&repo);
-        report("a made-up history", &count);
-        assert!(count.merges > 40, "{} merges", count.merges);
+        report(&from, &count);
+        assert!(
+            bundle != fixture || count.merges == 64,
+            "{} merges",
+            count.merges
+        );
     }
+    let repo = TestRepo::unborn();
+    import_history(&repo, 60);
+    let count = redo(&repo);
+    report("a made-up history", &count);
+    assert!(count.merges > 40, "{} merges", count.merges);
 }
 
 /// Says what came out, and fails on any difference.
