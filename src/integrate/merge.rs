@@ -4,7 +4,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use super::message;
-use crate::git::{CommitSpec, Git, TreeMerge};
+use crate::git::{Batch, CommitSpec, Git, TreeMerge};
 use crate::model::id::{CommitId, Slug};
 use crate::model::packet::{ConflictFile, Merge};
 use crate::model::plan::{Packet, Strategy};
@@ -39,14 +39,15 @@ pub enum Merged {
     Conflicted(Vec<ConflictFile>),
 }
 
-/// Merges a packet onto an integration commit.
+/// Merges a packet onto an integration commit, which may be of the batch. Nothing is in the repository before the
+/// batch is written.
 ///
 /// # Errors
 /// If git cannot read or write the objects. A conflict is not an error.
-pub fn merge_packet(git: &Git, merge: &PacketMerge<'_>) -> Result<Merged> {
+pub fn merge_packet(git: &Git, batch: &mut Batch, merge: &PacketMerge<'_>) -> Result<Merged> {
     let result = match merge.resolution {
-        None => git.merge_tree(merge.onto, merge.tip)?,
-        Some(resolution) => merge_resolution(git, merge.onto, resolution)?,
+        None => batch.merge_tree(merge.onto, merge.tip)?,
+        Some(resolution) => merge_resolution(git, batch, merge.onto, resolution)?,
     };
     let (tree, road) = match result {
         TreeMerge::Conflicted { files, .. } => return Ok(Merged::Conflicted(files)),
@@ -59,7 +60,7 @@ pub fn merge_packet(git: &Git, merge: &PacketMerge<'_>) -> Result<Merged> {
         vec![merge.onto.clone()]
     };
     let packet_tree = git.tree_of(merge.tip)?;
-    let commit = git.commit(&CommitSpec {
+    let commit = batch.commit(&CommitSpec {
         tree: tree.clone(),
         parents,
         message: message::merge_message(
@@ -86,10 +87,15 @@ pub fn merge_packet(git: &Git, merge: &PacketMerge<'_>) -> Result<Merged> {
 
 /// Carries a resolution over to the present integration commit: what the person decided is the difference
 /// between the commit that they merged onto and their result.
-fn merge_resolution(git: &Git, onto: &CommitId, resolution: &CommitId) -> Result<TreeMerge> {
+fn merge_resolution(
+    git: &Git,
+    batch: &mut Batch,
+    onto: &CommitId,
+    resolution: &CommitId,
+) -> Result<TreeMerge> {
     let parents = git.parents_of(resolution)?;
     match parents.first() {
-        Some(first) if first != onto => git.merge_tree_onto(first, onto, resolution),
+        Some(first) if first != onto => batch.merge_tree_onto(first, onto, resolution),
         _ => Ok(TreeMerge::Clean {
             tree: git.tree_of(resolution)?,
             road: "person",

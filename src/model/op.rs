@@ -1,6 +1,6 @@
 //! Effects outside the journal: announced by `OpBegan`, answered by `OpEnded`, repeatable in between.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::gate::{LandPlan, PushPlan};
 use super::id::{CommitId, PacketId, RefName};
@@ -93,12 +93,35 @@ pub enum MergeSide {
 pub enum MoveWhy {
     /// The integration branch is created.
     Begin,
-    /// A packet is integrated.
-    Integrate(PacketId),
+    /// These packets are integrated, in this order. (Journals of older versions name a single one.)
+    Integrate(#[serde(deserialize_with = "one_or_many")] Vec<PacketId>),
     /// The target moved and was merged into the integration branch.
     FollowTarget,
     /// The workflow's branches become plain refs.
     Archive,
+}
+
+impl MoveWhy {
+    /// Returns the packets that are integrated by the move, in their order.
+    pub fn packets(&self) -> &[PacketId] {
+        match self {
+            Self::Integrate(packets) => packets,
+            Self::Begin | Self::FollowTarget | Self::Archive => &[],
+        }
+    }
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<PacketId>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(PacketId),
+        Many(Vec<PacketId>),
+    }
+    Ok(match OneOrMany::deserialize(from)? {
+        OneOrMany::One(packet) => vec![packet],
+        OneOrMany::Many(packets) => packets,
+    })
 }
 
 /// How an effect ended.
@@ -116,4 +139,21 @@ pub enum OpOutcome {
     },
     /// Not done, and nothing was changed.
     Refused(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_with_one_packet_a_move_is_read() {
+        let read = |json: &str| serde_json::from_str::<MoveWhy>(json).expect("a reason");
+        let one = read(r#"{"integrate":"01-net"}"#);
+        assert_eq!(one.packets().len(), 1);
+        let two = read(r#"{"integrate":["01-net","02-db"]}"#);
+        let ids: Vec<&str> = two.packets().iter().map(PacketId::as_str).collect();
+        assert_eq!(ids, ["01-net", "02-db"]);
+        let again = serde_json::to_string(&two).expect("JSON");
+        assert_eq!(read(&again), two);
+    }
 }

@@ -141,9 +141,7 @@ impl Teller {
             EventKind::RequestRefused { request, why } => {
                 of_workflow(format!("request {request} was refused: {why}"), true)
             }
-            EventKind::JobFailed { job, why, packet } => {
-                (packet.clone(), format!("could not {job}: {why}"), true)
-            }
+            EventKind::JobFailed { why, packet, .. } => (packet.clone(), why.clone(), true),
             EventKind::IntegrationWeighed { weight } => of_workflow(
                 format!(
                     "landing would change {} +{} −{}",
@@ -381,6 +379,9 @@ fn op_words(op: &Op) -> String {
             let to = seven(refs.first().and_then(|update| update.new.as_ref()));
             match why {
                 MoveWhy::Begin => format!("create the integration branch at {to}"),
+                MoveWhy::Integrate(packets) if packets.len() > 1 => {
+                    format!("integrate {} as {to}", counted(packets.len(), "packet"))
+                }
                 MoveWhy::Integrate(_) => format!("integrate as {to}"),
                 MoveWhy::FollowTarget => format!("follow the target to {to}"),
                 MoveWhy::Archive => format!("archive {}", counted(refs.len() / 2, "branch")),
@@ -421,11 +422,11 @@ fn op_packet(op: &Op) -> Option<PacketId> {
             side: MergeSide::Packet(packet),
             ..
         }
-        | Op::AdvancePacket { packet, .. }
-        | Op::MoveRefs {
-            why: MoveWhy::Integrate(packet),
-            ..
-        } => Some(packet.clone()),
+        | Op::AdvancePacket { packet, .. } => Some(packet.clone()),
+        Op::MoveRefs { why, .. } => match why.packets() {
+            [packet] => Some(packet.clone()),
+            _ => None,
+        },
         _ => None,
     }
 }

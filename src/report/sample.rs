@@ -254,7 +254,7 @@ impl Story {
         });
         self.op(
             Op::MoveRefs {
-                why: MoveWhy::Integrate(packet(id)),
+                why: MoveWhy::Integrate(vec![packet(id)]),
                 refs: vec![update(
                     "refs/heads/dynwf/refactor/integration",
                     Some(onto),

@@ -61,18 +61,26 @@ struct Dispatcher<'s> {
     session: &'s mut Session,
     options: Options,
     executor: Executor,
-    live: BTreeMap<Job, watch::Sender<Stop>>,
+    live: BTreeMap<Job, Live>,
     messages: mpsc::UnboundedReceiver<Message>,
     stop: Stop,
     /// The signal that asked to stop, or TERM's number where a request did.
     signal: Option<u8>,
 }
 
+/// A job that goes on.
+struct Live {
+    stop: watch::Sender<Stop>,
+    /// The number of the last event of the state that it was given.
+    seen: u64,
+}
+
 /// What one turn of the loop brought.
 #[derive(Default)]
 struct Batch {
     inputs: Vec<Input>,
-    ended: Vec<Job>,
+    /// Each with the number of the last event that it had seen.
+    ended: Vec<(Job, u64)>,
     requests: Vec<RequestId>,
 }
 
@@ -167,20 +175,21 @@ impl<'s> Dispatcher<'s> {
 
     /// Takes a batch in, lets everything follow that follows, and starts what should be going on.
     fn turn(&mut self, batch: Batch, observe: &mut dyn FnMut(Update<'_>)) -> Result<()> {
-        let before = self.session.state.seq;
         self.follow_up(batch.inputs, observe)?;
         for request in &batch.requests {
             self.executor.forget(request);
         }
         let mut wanted = jobs(&self.session.state, &self.options);
-        if self.session.state.seq == before {
-            let idle = batch.ended.into_iter().find(|job| wanted.contains(job));
-            if let Some(job) = idle {
-                // It would be asked for, and end like this, for ever.
-                let why = "it ended without a result (this is a bug in dynwf)".to_owned();
-                self.follow_up(vec![Input::Failed { job, why }], observe)?;
-                wanted = jobs(&self.session.state, &self.options);
-            }
+        let now = self.session.state.seq;
+        let idle = batch
+            .ended
+            .into_iter()
+            .find(|(job, seen)| *seen == now && wanted.contains(job));
+        if let Some((job, _)) = idle {
+            // It would be asked for, and end like this, for ever.
+            let why = "it ended without a result (this is a bug in dynwf)".to_owned();
+            self.follow_up(vec![Input::Failed { job, why }], observe)?;
+            wanted = jobs(&self.session.state, &self.options);
         }
         self.stop_units();
         self.start(&wanted);
@@ -219,16 +228,20 @@ impl<'s> Dispatcher<'s> {
                 let (sender, receiver) = watch::channel(self.stop_of(job));
                 self.executor
                     .start(job.clone(), &self.session.state, receiver);
-                self.live.insert(job.clone(), sender);
+                let live = Live {
+                    stop: sender,
+                    seen: self.session.state.seq,
+                };
+                self.live.insert(job.clone(), live);
             }
         }
     }
 
     /// Tells running units to stop where the run winds down or their packet was given up.
     fn stop_units(&self) {
-        for (job, sender) in &self.live {
+        for (job, live) in &self.live {
             let stop = self.stop_of(job);
-            sender.send_if_modified(|told| {
+            live.stop.send_if_modified(|told| {
                 let changed = *told != stop;
                 *told = stop;
                 changed
@@ -255,8 +268,8 @@ impl<'s> Dispatcher<'s> {
     fn take(&mut self, message: Message, batch: &mut Batch, observe: &mut dyn FnMut(Update<'_>)) {
         match message {
             Message::Ended { job, input } => {
-                self.live.remove(&job);
-                batch.ended.push(job);
+                let seen = self.live.remove(&job).map_or(0, |live| live.seen);
+                batch.ended.push((job, seen));
                 batch.inputs.extend(input);
             }
             Message::Note(input) => batch.inputs.push(input),

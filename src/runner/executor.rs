@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use super::jobs::Job;
 use super::message::{Input, Message, Tools};
 use super::session::Session;
-use super::{confine, effect, unit, work};
+use super::{confine, effect, merging, unit, work};
 use crate::integrate;
 use crate::journal::Found;
 use crate::model::id::RequestId;
@@ -133,7 +133,7 @@ fn perform(tools: &Tools, state: &RunState, job: &Job) -> Option<Input> {
             return Some(Input::OpEnded { op: *op, outcome });
         }
         Job::Collect(packet) => work::collect(tools, state, packet),
-        Job::Merge(packet) => work::merge(tools, state, packet),
+        Job::Merge => merging::merge(tools, state),
         Job::FollowTarget => work::follow_target(tools, state),
         Job::Weigh => work::weigh(tools, state),
     };

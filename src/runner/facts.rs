@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::goal::Options;
+use super::jobs::Job;
 use super::message::{CollectResult, Input, MergeResult, UnitEnd};
 use super::requests;
 use crate::agent::{RateLimit, schema};
@@ -46,17 +47,22 @@ pub(super) fn facts(
         }
         Input::OpEnded { .. } => Vec::new(),
         Input::Collected { packet, result } => collected(state, &packet, result),
-        Input::Merged { packet, result } => merged(state, packet, result),
+        Input::Merged(results) => merged(state, results),
         Input::Followed { target, result } => vec![match result {
             MergeResult::Clean(merge) => EventKind::TargetMerged { merge, target },
             MergeResult::Conflict(conflict) => EventKind::TargetConflicted { conflict },
+            MergeResult::Failed(why) => could_not(&Job::FollowTarget, None, &why),
         }],
         Input::Weighed(weight) => vec![EventKind::IntegrationWeighed { weight }],
-        Input::Failed { job, why } => vec![EventKind::JobFailed {
-            packet: job.packet().cloned(),
-            why: format!("could not {job}: {why}"),
-            job: job.to_string(),
-        }],
+        Input::Failed { job, why } => vec![could_not(&job, job.packet(), &why)],
+    }
+}
+
+fn could_not(job: &Job, packet: Option<&PacketId>, why: &str) -> EventKind {
+    EventKind::JobFailed {
+        packet: packet.cloned(),
+        why: format!("could not {job}: {why}"),
+        job: job.to_string(),
     }
 }
 
@@ -234,16 +240,24 @@ fn collected(state: &RunState, id: &PacketId, result: CollectResult) -> Vec<Even
     }]
 }
 
-fn merged(state: &RunState, packet: PacketId, result: MergeResult) -> Vec<EventKind> {
-    let accepted = state
-        .packets
-        .get(&packet)
-        .is_some_and(|packet| packet.stage == Stage::Accepted);
-    if !accepted {
-        return Vec::new();
+/// What came of the packets' turns, in their order. Of a packet that was given up meanwhile nothing is taken, nor
+/// what was merged onto it: the next job does that again without it.
+fn merged(state: &RunState, results: Vec<(PacketId, MergeResult)>) -> Vec<EventKind> {
+    let mut facts = Vec::new();
+    for (packet, result) in results {
+        let accepted = state
+            .packets
+            .get(&packet)
+            .is_some_and(|packet| packet.stage == Stage::Accepted);
+        match result {
+            MergeResult::Clean(_) if !accepted => break,
+            _ if !accepted => {}
+            MergeResult::Clean(merge) => facts.push(EventKind::PacketMerged { packet, merge }),
+            MergeResult::Conflict(conflict) => {
+                facts.push(EventKind::PacketConflicted { packet, conflict });
+            }
+            MergeResult::Failed(why) => facts.push(could_not(&Job::Merge, Some(&packet), &why)),
+        }
     }
-    vec![match result {
-        MergeResult::Clean(merge) => EventKind::PacketMerged { packet, merge },
-        MergeResult::Conflict(conflict) => EventKind::PacketConflicted { packet, conflict },
-    }]
+    facts
 }

@@ -20,8 +20,8 @@ pub(super) enum Job {
     Perform(OpId),
     /// Make a commit of what a worker left.
     Collect(PacketId),
-    /// Merge a packet, as objects.
-    Merge(PacketId),
+    /// Merge the packets whose turn it is, as objects.
+    Merge,
     /// Merge the moved target, as objects.
     FollowTarget,
     /// Look at what landing would change.
@@ -32,7 +32,7 @@ impl Job {
     /// Returns the packet that the job is for, if it is for one.
     pub(super) fn packet(&self) -> Option<&PacketId> {
         match self {
-            Self::Collect(packet) | Self::Merge(packet) => Some(packet),
+            Self::Collect(packet) => Some(packet),
             _ => None,
         }
     }
@@ -45,7 +45,7 @@ impl fmt::Display for Job {
             Self::Attend(unit) => write!(f, "attend unit {unit}"),
             Self::Perform(op) => write!(f, "perform effect {op}"),
             Self::Collect(packet) => write!(f, "collect {packet}"),
-            Self::Merge(packet) => write!(f, "merge {packet}"),
+            Self::Merge => f.write_str("merge what was accepted"),
             Self::FollowTarget => f.write_str("merge the moved target"),
             Self::Weigh => f.write_str("look at what landing would change"),
         }
@@ -69,7 +69,9 @@ pub(super) fn jobs(state: &RunState, options: &Options) -> BTreeSet<Job> {
     if queue::must_follow_target(state, options) {
         jobs.insert(Job::FollowTarget);
     }
-    jobs.extend(queue::next_merge(state, options).map(Job::Merge));
+    if queue::must_merge(state, options) {
+        jobs.insert(Job::Merge);
+    }
     if options.goal.offers_landing()
         && !options.winding_down
         && queue::is_ready_to_land(state)

@@ -83,13 +83,8 @@ pub(super) enum Input {
         /// What came of it.
         result: CollectResult,
     },
-    /// A packet was merged, or could not be.
-    Merged {
-        /// The packet.
-        packet: PacketId,
-        /// What came of it.
-        result: MergeResult,
-    },
+    /// Packets were merged, each onto the one before it, or could not be.
+    Merged(Vec<(PacketId, MergeResult)>),
     /// The moved target was merged, or could not be.
     Followed {
         /// The target's commit.
@@ -152,4 +147,6 @@ pub(super) enum MergeResult {
     Clean(Merge),
     /// A conflict.
     Conflict(Conflict),
+    /// Git could not answer, and will not if it is asked again.
+    Failed(String),
 }

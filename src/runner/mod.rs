@@ -20,6 +20,7 @@ mod facts;
 mod goal;
 mod jobs;
 mod limit;
+mod merging;
 mod message;
 mod order;
 mod planner;

@@ -1,6 +1,7 @@
 //! Whose turn it is to be merged, and whether everything is there that can be landed. Pure.
 //!
-//! Merges happen one at a time. Packets whose changes cannot meet are merged as they come; where they can
+//! Packets are merged one after another, all whose turn it is in one job, with the order and the result of
+//! merging each by itself. Packets whose changes cannot meet are merged as they come; where they can
 //! meet, the order of the plan decides, so that the same plan with the same work gives the same tree however
 //! the units were scheduled, and however often dynwf was killed in between.
 
@@ -8,19 +9,20 @@ use super::goal::{Goal, Options};
 use crate::model::gate::GateStatus;
 use crate::model::id::{GateId, PacketId};
 use crate::model::op::{MoveWhy, Op};
-use crate::model::packet::RiskFacts;
+use crate::model::packet::{Merge, RiskFacts};
 use crate::model::plan::Order;
 use crate::model::scope::Scope;
 use crate::model::state::{Integration, PacketState, RunState, Stage};
 
-/// Returns the packet that is to be merged next, if one is.
-pub(super) fn next_merge(state: &RunState, options: &Options) -> Option<PacketId> {
+/// Whether packets are to be merged now.
+pub(super) fn must_merge(state: &RunState, options: &Options) -> bool {
+    options.goal.integrates() && !options.winding_down && next_merge(state).is_some()
+}
+
+/// Returns the packet that is to be merged next, if one may be.
+pub(super) fn next_merge(state: &RunState) -> Option<PacketId> {
     let integration = state.integration.as_ref()?;
-    if !options.goal.integrates()
-        || options.winding_down
-        || !is_calm(state, integration)
-        || !may_integrate(state)
-    {
+    if integration.broken.is_some() || !is_calm(state, integration) || !may_integrate(state) {
         return None;
     }
     let accepted: Vec<(&PacketId, &PacketState)> = state
@@ -45,6 +47,22 @@ pub(super) fn next_merge(state: &RunState, options: &Options) -> Option<PacketId
         Order::SmallestFirst => free.min_by_key(|(_, packet)| size(packet)),
     }
     .map(|(id, _)| id.clone())
+}
+
+/// Takes into account, on a copy of the state, what came of a packet's turn: [`next_merge`] then names the one
+/// that comes after it.
+pub(super) fn assume(state: &mut RunState, id: &PacketId, merge: Option<&Merge>) {
+    if let Some(packet) = state.packets.get_mut(id) {
+        packet.stage = match merge {
+            Some(_) => Stage::Integrated,
+            None => Stage::Conflicted,
+        };
+    }
+    if let (Some(integration), Some(merge)) = (&mut state.integration, merge) {
+        integration.commit = merge.commit.clone();
+        integration.tree = merge.tree.clone();
+        integration.merged.push(id.clone());
+    }
 }
 
 /// Whether the integration branch is not about to move for another reason.

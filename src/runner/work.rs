@@ -1,4 +1,4 @@
-//! Jobs that ask git: collect, merge, follow the target, weigh.
+//! Jobs that ask git: collect, follow the target, weigh. Packets are merged in `merging`.
 
 use anyhow::{Context as _, Result, anyhow};
 use jiff::Timestamp;
@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use super::confine;
 use super::message::{CollectResult, Input, MergeResult, Tools};
 use crate::fault;
-use crate::integrate::{self, Merged, PacketMerge};
-use crate::model::evidence::Evidence;
+use crate::integrate::{self, Merged};
 use crate::model::id::{CommitId, PacketId};
 use crate::model::packet::{Collected, Conflict, ConflictFile, RiskFacts, Weight};
 use crate::model::scope::Scope;
@@ -83,46 +82,6 @@ pub(super) fn collect(tools: &Tools, state: &RunState, id: &PacketId) -> Result<
     })
 }
 
-/// Merges a packet onto the integration branch's commit, as objects.
-pub(super) fn merge(tools: &Tools, state: &RunState, id: &PacketId) -> Result<Input> {
-    let (packet, planned) = packet_of(state, id)?;
-    let integration = integration_of(state)?;
-    let frozen = state
-        .frozen
-        .as_ref()
-        .ok_or_else(|| anyhow!("the plan is not frozen"))?;
-    let collected = packet
-        .collected
-        .as_ref()
-        .ok_or_else(|| anyhow!("packet {id} was not collected"))?;
-    let evidence = state
-        .packet_checks(id)
-        .into_iter()
-        .filter(|(_, evidence)| evidence.is_some_and(Evidence::passed))
-        .map(|(check, _)| check.name)
-        .collect();
-    fault::point("merge:before");
-    let merged = integrate::merge_packet(
-        &tools.git,
-        &PacketMerge {
-            slug: &state.slug,
-            packet: planned,
-            onto: &integration.commit,
-            tip: &collected.tip,
-            resolution: packet.resolution.as_ref(),
-            strategy: frozen.plan.integration.strategy,
-            evidence,
-            at: time_of(packet, state),
-        },
-    )
-    .with_context(|| format!("merging packet {id} onto {}", integration.commit.short()))?;
-    fault::point("merge:after");
-    Ok(Input::Merged {
-        packet: id.clone(),
-        result: result_of(merged, state, &integration.commit),
-    })
-}
-
 /// Merges the moved target into the integration branch's commit, as objects.
 pub(super) fn follow_target(tools: &Tools, state: &RunState) -> Result<Input> {
     let integration = integration_of(state)?;
@@ -160,7 +119,7 @@ pub(super) fn weigh(tools: &Tools, state: &RunState) -> Result<Input> {
     }))
 }
 
-fn packet_of<'a>(
+pub(super) fn packet_of<'a>(
     state: &'a RunState,
     id: &PacketId,
 ) -> Result<(&'a PacketState, &'a crate::model::plan::Packet)> {
@@ -171,7 +130,7 @@ fn packet_of<'a>(
         .ok_or_else(|| anyhow!("no packet is called {id}"))
 }
 
-fn integration_of(state: &RunState) -> Result<&Integration> {
+pub(super) fn integration_of(state: &RunState) -> Result<&Integration> {
     state
         .integration
         .as_ref()
@@ -180,11 +139,12 @@ fn integration_of(state: &RunState) -> Result<&Integration> {
 
 /// The time that a packet's commits carry: that of the fact that asked for them, so that a commit that is made
 /// again after a crash is the same commit.
-fn time_of(packet: &PacketState, state: &RunState) -> Timestamp {
+pub(super) fn time_of(packet: &PacketState, state: &RunState) -> Timestamp {
     packet.since.or(state.at).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn result_of(merged: Merged, state: &RunState, onto: &CommitId) -> MergeResult {
+/// What a merge onto the integration commit `onto` says.
+pub(super) fn result_of(merged: Merged, state: &RunState, onto: &CommitId) -> MergeResult {
     match merged {
         Merged::Clean(merge) => MergeResult::Clean(merge),
         Merged::Conflicted(files) => MergeResult::Conflict(Conflict {

@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::{CommandOutput, Dynwf, TestRepo};
 
-/// Two packets side by side, one of which a person must look at, and one that needs the other.
+/// Two packets side by side, one of which a person must look at, which are merged together, and one that needs the
+/// other.
 const PLAN: &str = r#"
 goal = "Three lines"
 base = "main"
@@ -22,6 +23,8 @@ base = "main"
 target = "main"
 [budget]
 concurrency = 2
+[[gate]]
+before = "integrate"
 [[check]]
 name = "all"
 run = "grep -q net crates/net/src/lib.rs"
@@ -46,11 +49,13 @@ checks = ["grep -q '// net' crates/core/src/lib.rs"]
 "#;
 
 /// The calls, in order, and the exit code of each where nothing goes wrong.
-const CALLS: [(&str, i32); 7] = [
+const CALLS: [(&str, i32); 9] = [
     ("plan crash --from ../plan.toml", 0),
     ("split crash", 0),
     ("run crash", 3),
     ("approve crash merge:02-db --yes", 0),
+    ("run crash", 3),
+    ("approve crash integrate --yes", 0),
     ("run crash", 3),
     ("approve crash land --yes", 0),
     ("land crash", 0),
@@ -226,7 +231,7 @@ fn all(said: &[CommandOutput]) -> String {
 fn a_crash_at_any_point_changes_nothing_about_the_end() {
     let (expected, points) = uncrashed();
     assert_eq!(expected.merges, ["01-net", "02-db", "03-core"]);
-    for needed in [1, 2, 3, 4, 6] {
+    for needed in [1, 2, 3, 4, 5, 6, 8] {
         let passed = points.iter().any(|point| point.call == needed);
         assert!(passed, "`{}` passes no crash point", CALLS[needed].0);
     }

@@ -13,6 +13,7 @@ mod crash;
 mod docs;
 mod everyday;
 mod hostile;
+mod integrate;
 mod job;
 mod kill;
 mod merge_equal;

@@ -251,7 +251,7 @@ fn ops() -> impl Strategy<Value = EventKind> {
             }
         }),
         (packet(), update()).prop_map(|(id, update)| Op::MoveRefs {
-            why: MoveWhy::Integrate(id),
+            why: MoveWhy::Integrate(vec![id]),
             refs: vec![update]
         }),
         (gate_id(), binding()).prop_map(|(gate, binding)| Op::Push(PushPlan { gate, binding })),

@@ -14,10 +14,12 @@ impl RunState {
             Op::Land(plan) => self.spend(&plan.gate, id.0),
             Op::Push(plan) => self.spend(&plan.gate, id.0),
             Op::MoveRefs {
-                why: MoveWhy::Integrate(packet),
+                why: MoveWhy::Integrate(packets),
                 ..
             } => {
-                self.spend(&GateId::merge(packet), id.0);
+                for packet in packets {
+                    self.spend(&GateId::merge(packet), id.0);
+                }
                 self.spend(&GateId::integrate(), id.0);
             }
             Op::MakeWorkspace {
@@ -73,12 +75,14 @@ impl RunState {
             }
             | Op::AdvancePacket { packet, .. } => Some(packet.clone()),
             Op::MoveRefs {
-                why: MoveWhy::Integrate(packet),
+                why: MoveWhy::Integrate(packets),
                 ..
             } => {
-                // The branch stood elsewhere: the merge is void and is made again.
-                if let Some(packet) = self.packets.get_mut(packet) {
-                    packet.merge = None;
+                // The branch stood elsewhere: the merges are void and are made again.
+                for id in packets {
+                    if let Some(packet) = self.packets.get_mut(id) {
+                        packet.merge = None;
+                    }
                 }
                 None
             }
@@ -208,17 +212,22 @@ impl RunState {
                     broken: None,
                 });
             }
-            (MoveWhy::Integrate(id), Some(commit)) => {
-                let merge = self.packets.get(id).and_then(|packet| packet.merge.clone());
+            (MoveWhy::Integrate(packets), Some(commit)) => {
+                let last = packets.last().and_then(|id| self.packets.get(id));
+                let tree = last
+                    .and_then(|packet| packet.merge.as_ref())
+                    .map(|merge| merge.tree.clone());
                 if let Some(integration) = &mut self.integration {
                     integration.commit = commit;
-                    if let Some(merge) = merge {
-                        integration.tree = merge.tree;
+                    if let Some(tree) = tree {
+                        integration.tree = tree;
                     }
-                    integration.merged.push(id.clone());
+                    integration.merged.extend_from_slice(packets);
                     integration.broken = None;
                 }
-                self.settle(id, Stage::Integrated, None, at);
+                for id in packets {
+                    self.settle(id, Stage::Integrated, None, at);
+                }
             }
             (MoveWhy::FollowTarget, Some(commit)) => {
                 if let Some(integration) = &mut self.integration

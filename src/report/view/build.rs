@@ -126,9 +126,9 @@ fn doing(state: &RunState, id: &PacketId, packet: &PacketState) -> Option<String
                 return Some("being collected".to_owned());
             }
             Op::MoveRefs {
-                why: MoveWhy::Integrate(packet),
+                why: MoveWhy::Integrate(packets),
                 ..
-            } if packet == id => return Some("being merged".to_owned()),
+            } if packets.contains(id) => return Some("being merged".to_owned()),
             _ => {}
         }
     }

@@ -1,12 +1,14 @@
 //! Rules around the integration branch: move it, follow the target, lay a conflict out, verify.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::question::ask;
 use super::start::{check_unit, next_setup, start};
 use crate::gate::binding_for_question;
 use crate::model::event::EventKind;
-use crate::model::gate::{Binding, GateKind};
+use crate::model::gate::{Binding, GateKind, GateStatus};
 use crate::model::id::GateId;
 use crate::model::op::{MergeSide, MoveWhy, Op, RefUpdate};
 use crate::model::state::{Integration, RunState, Stage};
@@ -14,28 +16,36 @@ use crate::model::unit::WorkspaceName;
 use crate::runner::goal::Options;
 use crate::runner::{limit, queue};
 
-/// Moves the integration branch to a merge that was made onto its present commit.
+/// Moves the integration branch over all merges that were made onto its present commit, one onto the other.
 pub(super) fn move_branch(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKind> {
     let Some(integration) = free_to_move(state) else {
         return Vec::new();
     };
-    state
-        .in_plan_order()
-        .filter(|(_, packet)| packet.stage == Stage::Accepted)
-        .find_map(|(id, packet)| {
-            let merge = packet.merge.as_ref()?;
-            (merge.onto == integration.commit).then(|| Op::MoveRefs {
-                why: MoveWhy::Integrate(id.clone()),
-                refs: vec![RefUpdate {
-                    name: state.slug.integration_branch(),
-                    old: Some(merge.onto.clone()),
-                    new: Some(merge.commit.clone()),
-                }],
-            })
-        })
-        .map(|op| EventKind::OpBegan { op })
-        .into_iter()
-        .collect()
+    // First come, first served, should two merges be made onto the same commit.
+    let mut made = BTreeMap::new();
+    for (id, packet) in state.in_plan_order() {
+        if let (Stage::Accepted, Some(merge)) = (packet.stage, &packet.merge) {
+            made.entry(&merge.onto).or_insert((id, &merge.commit));
+        }
+    }
+    let mut packets = Vec::new();
+    let mut last = &integration.commit;
+    while let Some((id, commit)) = made.remove(last) {
+        packets.push(id.clone());
+        last = commit;
+    }
+    if packets.is_empty() {
+        return Vec::new();
+    }
+    let op = Op::MoveRefs {
+        why: MoveWhy::Integrate(packets),
+        refs: vec![RefUpdate {
+            name: state.slug.integration_branch(),
+            old: Some(integration.commit.clone()),
+            new: Some(last.clone()),
+        }],
+    };
+    vec![EventKind::OpBegan { op }]
 }
 
 /// Moves the integration branch to the merge with the moved target.
@@ -96,11 +106,7 @@ pub(super) fn ask_before_merging(
     if !options.goal.integrates() || accepted.is_empty() || on_their_way {
         return Vec::new();
     }
-    let begun = state
-        .integration
-        .as_ref()
-        .is_some_and(|integration| !integration.merged.is_empty());
-    if begun && state.gates.contains_key(&GateId::integrate()) {
+    if is_answered_for(state, &accepted) {
         return Vec::new();
     }
     let binding = Binding {
@@ -122,6 +128,26 @@ pub(super) fn ask_before_merging(
     )
     .into_iter()
     .collect()
+}
+
+/// Whether a person said yes to merging these packets: to them and perhaps others that conflicted or were given up
+/// since, or to the beginning of it all.
+fn is_answered_for(state: &RunState, accepted: &[RefUpdate]) -> bool {
+    let begun = state
+        .integration
+        .as_ref()
+        .is_some_and(|integration| !integration.merged.is_empty());
+    state
+        .gates
+        .get(&GateId::integrate())
+        .is_some_and(|gate| match gate.status {
+            GateStatus::Consumed { .. } => true,
+            GateStatus::Approved { .. } => {
+                let asked = &gate.binding.updates;
+                begun || accepted.iter().all(|update| asked.contains(update))
+            }
+            _ => begun,
+        })
 }
 
 /// Whether a packet goes on by itself and does not wait for an accepted one.

@@ -1,5 +1,6 @@
 //! The pure part of the loop, without processes, git or a disk.
 
+mod batches;
 mod world;
 
 use std::collections::BTreeMap;

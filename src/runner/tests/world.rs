@@ -8,7 +8,7 @@ use crate::error::ExitCode;
 use crate::model::event::{Event, EventKind};
 use crate::model::gate::Policy;
 use crate::model::id::{CommitId, GateId, PacketId, Slug, TreeId, UnitId};
-use crate::model::op::{Op, OpOutcome};
+use crate::model::op::{MoveWhy, Op, OpOutcome};
 use crate::model::packet::{
     Collected, Conflict, ConflictFile, Merge, RiskFacts, Weight, Workspace,
 };
@@ -22,6 +22,7 @@ use crate::runner::facts::facts;
 use crate::runner::goal::{Goal, Options};
 use crate::runner::jobs::{Job, jobs};
 use crate::runner::message::{CollectResult, Input, MergeResult, UnitEnd};
+use crate::runner::queue;
 use crate::runner::rules;
 use crate::workspace::Sites;
 
@@ -46,6 +47,10 @@ pub(super) struct World {
     second: i64,
     serial: u32,
     pub(super) most_units: usize,
+    /// How many packets one job merges.
+    pub(super) most_merges: usize,
+    /// Whether somebody else holds the integration branch.
+    pub(super) refuses_to_integrate: bool,
 }
 
 pub(super) fn commit(serial: u32) -> CommitId {
@@ -91,6 +96,8 @@ impl World {
             second: 1_800_000_000,
             serial: 100,
             most_units: 0,
+            most_merges: usize::MAX,
+            refuses_to_integrate: false,
         };
         let plan: Plan = toml::from_str(plan).expect("a plan");
         world.say(EventKind::PlanFrozen {
@@ -181,12 +188,16 @@ impl World {
                 let outcome = match &self.state.ops[op].op {
                     Op::MakeWorkspace { path, .. } => OpOutcome::Made(workspace(path)),
                     Op::RemoveWorkspace { .. } => OpOutcome::Removed { rescued: None },
+                    Op::MoveRefs {
+                        why: MoveWhy::Integrate(_),
+                        ..
+                    } if self.refuses_to_integrate => OpOutcome::Refused("it moved".to_owned()),
                     _ => OpOutcome::Done,
                 };
                 Input::OpEnded { op: *op, outcome }
             }
             Job::Collect(packet) => self.collect(packet),
-            Job::Merge(packet) => self.merge(packet),
+            Job::Merge => self.merge(),
             Job::FollowTarget => Input::Failed {
                 job: job.clone(),
                 why: "not simulated".to_owned(),
@@ -263,17 +274,28 @@ impl World {
         }
     }
 
-    fn merge(&mut self, packet: &PacketId) -> Input {
+    fn merge(&mut self) -> Input {
+        let mut state = self.state.clone();
+        let mut results = Vec::new();
+        while results.len() < self.most_merges
+            && let Some(id) = queue::next_merge(&state)
+        {
+            let result = self.merge_one(&state, &id);
+            let merge = match &result {
+                MergeResult::Clean(merge) => Some(merge),
+                _ => None,
+            };
+            queue::assume(&mut state, &id, merge);
+            results.push((id, result));
+        }
+        Input::Merged(results)
+    }
+
+    fn merge_one(&mut self, state: &RunState, packet: &PacketId) -> MergeResult {
         let fate = self.fates.get(packet).copied().unwrap_or_default();
-        let onto = self
-            .state
-            .integration
-            .as_ref()
-            .expect("there")
-            .commit
-            .clone();
+        let onto = state.integration.as_ref().expect("there").commit.clone();
         let serial = self.next();
-        let result = if fate.conflicts && self.state.packets[packet].resolution.is_none() {
+        if fate.conflicts && self.state.packets[packet].resolution.is_none() {
             MergeResult::Conflict(Conflict {
                 onto,
                 with: Vec::new(),
@@ -289,10 +311,6 @@ impl World {
                 tree: tree(serial),
                 road: "git".to_owned(),
             })
-        };
-        Input::Merged {
-            packet: packet.clone(),
-            result,
         }
     }
 
@@ -318,6 +336,30 @@ impl World {
             gate: gate.clone(),
             binding,
         });
+    }
+
+    /// Begins another run.
+    pub(super) fn begin(&mut self) {
+        self.say(EventKind::RunStarted {
+            goal: "run".to_owned(),
+            version: "0".to_owned(),
+            sandbox: "none".to_owned(),
+        });
+    }
+
+    /// The packets of each move of the integration branch.
+    pub(super) fn moves(&self) -> Vec<Vec<&str>> {
+        let moves = self.events.iter().filter_map(|event| match &event.kind {
+            EventKind::OpBegan {
+                op:
+                    Op::MoveRefs {
+                        why: MoveWhy::Integrate(packets),
+                        ..
+                    },
+            } => Some(packets.iter().map(PacketId::as_str).collect()),
+            _ => None,
+        });
+        moves.collect()
     }
 
     pub(super) fn status(&self, packet: &str) -> PacketStatus {

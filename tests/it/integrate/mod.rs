@@ -1,0 +1,3 @@
+//! Integrating, from outside: many packets at once, and what a conflict comes to.
+
+mod batch;
