@@ -11,6 +11,7 @@
 //! | 1 | [`git`] | the one door to the repository |
 //! | 1 | [`config`] | what a person and a repository set |
 //! | 1 | [`journal`] | the truth on disk: records, lock, inbox |
+//! | 1 | [`script`] | dynamic workflow scripts in JavaScript: contract, check, engine, replay |
 //! | 2 | [`plan`] | read, check, render plans; recipes |
 //! | 2 | [`agent`] | how each client is started and understood |
 //! | 2 | [`workspace`] | a packet's directory: make, collect, rescue, remove |
@@ -42,4 +43,5 @@ pub mod process;
 pub mod report;
 pub mod review;
 pub mod runner;
+pub mod script;
 pub mod workspace;
