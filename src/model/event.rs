@@ -217,6 +217,9 @@ pub enum EventKind {
     TargetSeen {
         /// The commit.
         commit: CommitId,
+        /// Its tree.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tree: Option<TreeId>,
     },
     /// The moved target was merged; no ref names the merge yet.
     TargetMerged {

@@ -77,6 +77,20 @@ pub enum Op {
     Push(PushPlan),
 }
 
+impl Op {
+    /// Returns the packet on whose workspace or branch the effect is, if it is on one.
+    pub fn packet(&self) -> Option<&PacketId> {
+        match self {
+            Self::MakeWorkspace {
+                workspace: name, ..
+            }
+            | Self::RemoveWorkspace { name, .. } => name.packet(),
+            Self::AdvancePacket { packet, .. } => Some(packet),
+            _ => None,
+        }
+    }
+}
+
 /// What is merged into the integration branch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

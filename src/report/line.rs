@@ -151,7 +151,7 @@ impl Teller {
                 ),
                 false,
             ),
-            EventKind::TargetSeen { commit } => of_workflow(
+            EventKind::TargetSeen { commit, .. } => of_workflow(
                 format!("the target branch is at {}", seven(Some(commit))),
                 false,
             ),

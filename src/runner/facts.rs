@@ -32,8 +32,16 @@ pub(super) fn facts(
     now: Timestamp,
 ) -> Vec<EventKind> {
     match input {
-        Input::Target(commit) if state.target_seen.as_ref() == Some(&commit) => Vec::new(),
-        Input::Target(commit) => vec![EventKind::TargetSeen { commit }],
+        Input::Target(commit, _)
+            if state.target_seen.as_ref() == Some(&commit)
+                && state.target_trees.contains_key(&commit) =>
+        {
+            Vec::new()
+        }
+        Input::Target(commit, tree) => vec![EventKind::TargetSeen {
+            commit,
+            tree: Some(tree),
+        }],
         Input::CheckAgain => check_again(state),
         Input::Push(binding) => vec![EventKind::PushAsked { binding }],
         Input::Request {
@@ -66,14 +74,21 @@ fn could_not(job: &Job, packet: Option<&PacketId>, why: &str) -> EventKind {
     }
 }
 
+/// Drops what failed on the integrated tree, and with it what the same checks said about the base.
 fn check_again(state: &RunState) -> Vec<EventKind> {
-    state
-        .integration
+    let Some(integration) = &state.integration else {
+        return Vec::new();
+    };
+    let failed = state
+        .integrated_checks()
         .iter()
-        .filter(|_| state.verification_failed())
-        .map(|integration| EventKind::EvidenceDropped {
-            tree: integration.tree.clone(),
-        })
+        .any(|(_, evidence)| evidence.is_some_and(|evidence| !evidence.passed()));
+    let base = state.base_tree().filter(|base| **base != integration.tree);
+    [Some(&integration.tree), base]
+        .into_iter()
+        .flatten()
+        .filter(|_| failed || integration.broken.is_some())
+        .map(|tree| EventKind::EvidenceDropped { tree: tree.clone() })
         .collect()
 }
 

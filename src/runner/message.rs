@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::git::Git;
 use crate::journal::Store;
 use crate::model::gate::Binding;
-use crate::model::id::{CommitId, OpId, PacketId, UnitId};
+use crate::model::id::{CommitId, OpId, PacketId, TreeId, UnitId};
 use crate::model::op::OpOutcome;
 use crate::model::packet::{Collected, Conflict, Merge, Weight};
 use crate::model::request::Request;
@@ -46,8 +46,8 @@ pub(super) enum Message {
 /// An input.
 #[derive(Debug)]
 pub(super) enum Input {
-    /// The target branch stands here.
-    Target(CommitId),
+    /// The target branch stands here, and this is its tree.
+    Target(CommitId, TreeId),
     /// What failed on the integrated tree is to be checked again.
     CheckAgain,
     /// A push was asked for; this is what it would do.

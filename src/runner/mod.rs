@@ -28,6 +28,7 @@ mod queue;
 mod requests;
 mod rules;
 mod session;
+mod suspect;
 mod unit;
 mod work;
 

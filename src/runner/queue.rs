@@ -159,6 +159,15 @@ pub(super) fn must_follow_target(state: &RunState, options: &Options) -> bool {
             .any(|open| matches!(open.op, Op::MoveRefs { .. } | Op::Land(_)))
 }
 
+/// Whether the packet's work is a commit, its branch points at it, and nobody moves it now.
+pub(super) fn is_advanced(state: &RunState, id: &PacketId) -> bool {
+    let has_open_op = state.ops.values().any(|open| open.op.packet() == Some(id));
+    state.packets.get(id).is_some_and(|packet| {
+        packet.stage == Stage::Collected
+            && packet.branch.as_ref() == packet.collected.as_ref().map(|collected| &collected.tip)
+    }) && !has_open_op
+}
+
 /// Whether everything is there that will be there, checked, and not yet landed.
 pub(super) fn is_ready_to_land(state: &RunState) -> bool {
     let Some(integration) = &state.integration else {

@@ -183,7 +183,7 @@ fn squashed_packets_are_plain_commits() {
 
 #[test]
 fn a_check_of_the_integrated_tree_that_fails_can_be_run_again() {
-    let check = "[[check]]\nname = \"all\"\nrun = '''\necho ran >> \"$HOME/ran\"; test -e \"$HOME/ok\"\n'''\n";
+    let check = "[[check]]\nname = \"all\"\nrun = '''\necho ran >> \"$HOME/ran\"; test -e \"$HOME/ok\"\n'''\nmust_pass = true\n";
     let repo = in_use_with(&plan_with(check, &[simple("net"), simple("db")]));
     let before = repo.fingerprint();
     let ran = || {

@@ -157,6 +157,10 @@ impl RunState {
                     self.target_seen = Some(new.clone());
                     if let Some(integration) = &mut self.integration {
                         integration.target = new.clone();
+                        if integration.commit == *new {
+                            let tree = integration.tree.clone();
+                            self.target_trees.insert(new.clone(), tree);
+                        }
                     }
                 }
             }

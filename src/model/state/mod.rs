@@ -9,6 +9,7 @@ mod apply;
 mod apply_op;
 mod apply_packet;
 mod query;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,6 +24,8 @@ use super::op::{MergeSide, Op};
 use super::packet::{Collected, Conflict, Merge, Weight, Workspace};
 use super::plan::Plan;
 use super::unit::{Unit, UnitOutcome, Usage, WorkspaceName};
+
+pub use verdict::Verdict;
 
 /// The state of one workflow.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +60,8 @@ pub struct RunState {
     pub requests: BTreeMap<RequestId, Option<String>>,
     /// Where the target branch was last seen.
     pub target_seen: Option<CommitId>,
+    /// The trees of the target's commits, as far as they were told.
+    pub target_trees: BTreeMap<CommitId, TreeId>,
     /// A push that was asked for and looked up.
     pub push_asked: Option<Binding>,
     /// The last commit that was landed.
@@ -281,6 +286,7 @@ impl RunState {
             gates: BTreeMap::new(),
             requests: BTreeMap::new(),
             target_seen: None,
+            target_trees: BTreeMap::new(),
             push_asked: None,
             landed: None,
             pushed: Vec::new(),

@@ -177,20 +177,6 @@ impl RunState {
             .collect()
     }
 
-    /// Whether a check of a packet failed on its present work.
-    pub fn check_failed(&self, id: &PacketId) -> bool {
-        self.packet_checks(id)
-            .iter()
-            .any(|(_, evidence)| evidence.is_some_and(|evidence| !evidence.passed()))
-    }
-
-    /// Whether every check of a packet passed on its present work.
-    pub fn checks_passed(&self, id: &PacketId) -> bool {
-        self.packet_checks(id)
-            .iter()
-            .all(|(_, evidence)| evidence.is_some_and(Evidence::passed))
-    }
-
     /// The checks of the integrated tree, each with what it said about that tree.
     pub fn integrated_checks(&self) -> Vec<(Check, Option<&Evidence>)> {
         let Some(frozen) = &self.frozen else {
@@ -208,30 +194,6 @@ impl RunState {
                 (check.clone(), evidence)
             })
             .collect()
-    }
-
-    /// Whether every check passed on the integrated tree (true where nothing was integrated).
-    pub fn is_verified(&self) -> bool {
-        let integrated = self
-            .integration
-            .as_ref()
-            .is_some_and(|integration| !integration.merged.is_empty());
-        !integrated
-            || self
-                .integrated_checks()
-                .iter()
-                .all(|(_, evidence)| evidence.is_some_and(Evidence::passed))
-    }
-
-    /// Whether a check failed on the integrated tree, or the tree could not be checked.
-    pub fn verification_failed(&self) -> bool {
-        self.integration
-            .as_ref()
-            .is_some_and(|integration| integration.broken.is_some())
-            || self
-                .integrated_checks()
-                .iter()
-                .any(|(_, evidence)| evidence.is_some_and(|evidence| !evidence.passed()))
     }
 
     /// Whether something about a packet can go on without a person.

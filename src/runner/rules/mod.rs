@@ -9,6 +9,7 @@ mod merge;
 mod question;
 mod settle;
 mod start;
+mod verify;
 
 use jiff::Timestamp;
 
@@ -38,7 +39,7 @@ const RULES: &[Rule] = &[
     start::work,
     merge::ask_before_merging,
     merge::lay_out_conflict,
-    merge::verify,
+    verify::verify,
     finish::offer_landing,
     finish::land,
     finish::push,

@@ -13,6 +13,7 @@ use crate::model::state::{PacketState, RunState, Stage};
 use crate::model::unit::{Unit, UnitKind, WorkspaceName};
 use crate::runner::goal::Options;
 use crate::runner::limit;
+use crate::runner::queue::is_advanced;
 
 /// Creates the integration branch at the base.
 pub(super) fn begin(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKind> {
@@ -201,7 +202,7 @@ pub(super) fn check(state: &RunState, options: &Options, _: Timestamp) -> Vec<Ev
     state
         .in_plan_order()
         .filter(|(id, packet)| {
-            is_advanced(state, id, packet)
+            is_advanced(state, id)
                 && packet.workspace.is_some()
                 && !state.works_in(&WorkspaceName::Packet((*id).clone()))
                 && !state.check_failed(id)
@@ -224,13 +225,6 @@ pub(super) fn check_unit(check: &Check, tree: crate::model::id::TreeId) -> (Unit
         tree,
     };
     (kind, check.minutes)
-}
-
-/// Whether the packet's work is a commit and its branch points at it.
-pub(super) fn is_advanced(state: &RunState, id: &PacketId, packet: &PacketState) -> bool {
-    packet.stage == Stage::Collected
-        && packet.branch.as_ref() == packet.collected.as_ref().map(|collected| &collected.tip)
-        && !has_open_op(state, id)
 }
 
 /// Starts the next agent's turn.
@@ -311,12 +305,5 @@ fn is_let_through(state: &RunState, id: &PacketId) -> bool {
 
 /// Whether an effect on the packet's workspace or branch has not ended.
 pub(super) fn has_open_op(state: &RunState, id: &PacketId) -> bool {
-    state.ops.values().any(|open| match &open.op {
-        Op::MakeWorkspace {
-            workspace: name, ..
-        }
-        | Op::RemoveWorkspace { name, .. } => name.packet() == Some(id),
-        Op::AdvancePacket { packet, .. } => packet == id,
-        _ => false,
-    })
+    state.ops.values().any(|open| open.op.packet() == Some(id))
 }

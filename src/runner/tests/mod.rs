@@ -1,5 +1,6 @@
 //! The pure part of the loop, without processes, git or a disk.
 
+mod baseline;
 mod batches;
 mod world;
 

@@ -47,6 +47,10 @@ pub(super) struct World {
     second: i64,
     serial: u32,
     pub(super) most_units: usize,
+    /// How checks of the integrated tree end.
+    pub(super) integrated: i32,
+    /// How checks of the base end.
+    pub(super) base: i32,
     /// How many packets one job merges.
     pub(super) most_merges: usize,
     /// Whether somebody else holds the integration branch.
@@ -96,6 +100,8 @@ impl World {
             second: 1_800_000_000,
             serial: 100,
             most_units: 0,
+            integrated: 0,
+            base: 0,
             most_merges: usize::MAX,
             refuses_to_integrate: false,
         };
@@ -159,9 +165,9 @@ impl World {
         mut choose: impl FnMut(usize) -> (usize, bool),
     ) -> ExitCode {
         self.options.goal = goal;
-        self.take(Some(Input::Target(
-            self.state.landed.clone().unwrap_or_else(|| commit(1)),
-        )));
+        let target = self.state.landed.clone().unwrap_or_else(|| commit(1));
+        let tree = self.state.target_trees[&target].clone();
+        self.take(Some(Input::Target(target, tree)));
         for _ in 0..1000 {
             let going: Vec<Job> = jobs(&self.state, &self.options).into_iter().collect();
             if going.is_empty() {
@@ -227,6 +233,14 @@ impl World {
         let outcome = match unit.kind {
             UnitKind::Work { .. } if first_loss => UnitOutcome::Lost,
             UnitKind::Work { .. } => UnitOutcome::Exited(fate.exit),
+            UnitKind::Check { ref tree, .. } if unit.packet().is_none() => {
+                let on_the_base = self.state.base_tree() == Some(tree);
+                UnitOutcome::Exited(if on_the_base {
+                    self.base
+                } else {
+                    self.integrated
+                })
+            }
             UnitKind::Check { .. } => UnitOutcome::Exited(fate.check),
             UnitKind::Setup { .. } => UnitOutcome::Exited(0),
         };
