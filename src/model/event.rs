@@ -11,7 +11,7 @@ use super::evidence::Evidence;
 use super::gate::{Binding, Gate};
 use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, TreeId, UnitId};
 use super::op::{Op, OpOutcome};
-use super::packet::{Collected, Conflict, Merge, Weight};
+use super::packet::{Blame, Collected, Conflict, Merge, Rebuild, Restack, Weight};
 use super::plan::Plan;
 use super::unit::{Unit, UnitOutcome, Usage};
 
@@ -171,6 +171,27 @@ pub enum EventKind {
         packet: PacketId,
         /// The conflict.
         conflict: Conflict,
+    },
+    /// A check of the integrated tree turned red with a packet: the packet leaves the integration branch.
+    PacketBlamed {
+        /// The packet.
+        packet: PacketId,
+        /// What it is blamed for, and whether its worker is asked again.
+        blame: Blame,
+        /// Why, in words for people and for its worker.
+        why: String,
+    },
+    /// The integration branch was put together again without some packets; no ref names it yet.
+    IntegrationRebuilt {
+        /// What it is now.
+        rebuild: Rebuild,
+    },
+    /// A packet's work was replayed onto another base; no ref names it yet.
+    PacketRestacked {
+        /// The packet.
+        packet: PacketId,
+        /// The work before and after.
+        restack: Box<Restack>,
     },
     /// A person resolved a conflict; the resolution is a merge commit, to be merged like a packet's tip.
     ConflictResolved {
@@ -350,6 +371,8 @@ impl EventKind {
             | Self::PacketAccepted { packet, .. }
             | Self::PacketMerged { packet, .. }
             | Self::PacketConflicted { packet, .. }
+            | Self::PacketBlamed { packet, .. }
+            | Self::PacketRestacked { packet, .. }
             | Self::ConflictResolved { packet, .. }
             | Self::PacketClaimed { packet, .. }
             | Self::PacketReturned { packet, .. }
@@ -381,6 +404,9 @@ impl EventKind {
             Self::PacketAccepted { .. } => "PacketAccepted",
             Self::PacketMerged { .. } => "PacketMerged",
             Self::PacketConflicted { .. } => "PacketConflicted",
+            Self::PacketBlamed { .. } => "PacketBlamed",
+            Self::IntegrationRebuilt { .. } => "IntegrationRebuilt",
+            Self::PacketRestacked { .. } => "PacketRestacked",
             Self::ConflictResolved { .. } => "ConflictResolved",
             Self::PacketClaimed { .. } => "PacketClaimed",
             Self::PacketReturned { .. } => "PacketReturned",

@@ -184,6 +184,12 @@ fn packet_words(kind: &EventKind) -> Option<String> {
         EventKind::PacketAccepted { by, .. } => format!("accepted by {by}"),
         EventKind::PacketMerged { merge, .. } => merged_words("merged", merge),
         EventKind::PacketConflicted { conflict, .. } => conflict_words(conflict),
+        EventKind::PacketBlamed { why, .. } => format!("taken out: {why}"),
+        EventKind::PacketRestacked { restack, .. } => format!(
+            "replayed onto {} as {}",
+            seven(Some(&restack.collected.base)),
+            seven(Some(&restack.collected.tip))
+        ),
         EventKind::ConflictResolved { by, commit, .. } => {
             format!("conflict resolved by {by} as {}", seven(Some(commit)))
         }
@@ -232,6 +238,18 @@ fn workflow_words(kind: &EventKind) -> Option<String> {
         EventKind::TargetMerged { merge, .. } => merged_words("the moved target was merged", merge),
         EventKind::TargetConflicted { conflict } => {
             format!("the moved target: {}", conflict_words(conflict))
+        }
+        EventKind::IntegrationRebuilt { rebuild } => {
+            let out: Vec<&str> = rebuild.out.iter().map(PacketId::as_str).collect();
+            let without = if out.is_empty() {
+                String::new()
+            } else {
+                format!(" without {}", out.join(", "))
+            };
+            format!(
+                "the packets were merged again{without} as {}",
+                seven(Some(&rebuild.commit))
+            )
         }
         EventKind::PushAsked { binding } => format!("a push was asked for: {}", moves(binding)),
         EventKind::EvidenceRecorded { evidence } => format!(
@@ -367,7 +385,7 @@ fn op_words(op: &Op) -> String {
         }
         Op::OpenConflict { .. } => "lay the conflict out in the integration workspace".to_owned(),
         Op::RemoveWorkspace { name, .. } => format!("remove {}", workspace(name)),
-        Op::AdvancePacket { refs, .. } => match refs.first() {
+        Op::AdvancePacket { refs, .. } | Op::RestackPacket { refs, .. } => match refs.first() {
             Some(update) => format!(
                 "move {} to {}",
                 update.name.short(),
@@ -383,6 +401,7 @@ fn op_words(op: &Op) -> String {
                     format!("integrate {} as {to}", counted(packets.len(), "packet"))
                 }
                 MoveWhy::Integrate(_) => format!("integrate as {to}"),
+                MoveWhy::Rebuild => format!("put the integration branch together again as {to}"),
                 MoveWhy::FollowTarget => format!("follow the target to {to}"),
                 MoveWhy::Archive => format!("archive {}", counted(refs.len() / 2, "branch")),
             }

@@ -13,6 +13,7 @@ use crate::agent::{RateLimit, schema};
 use crate::model::event::EventKind;
 use crate::model::evidence::Evidence;
 use crate::model::id::PacketId;
+use crate::model::packet::{Rebuild, Restack};
 use crate::model::state::{PacketState, RunState, Stage};
 use crate::model::unit::{Unit, UnitKind, UnitOutcome};
 
@@ -61,6 +62,8 @@ pub(super) fn facts(
             MergeResult::Conflict(conflict) => EventKind::TargetConflicted { conflict },
             MergeResult::Failed(why) => could_not(&Job::FollowTarget, None, &why),
         }],
+        Input::Rebuilt(rebuild) => rebuilt(state, rebuild),
+        Input::Restacked { packet, result } => restacked(state, packet, result),
         Input::Weighed(weight) => vec![EventKind::IntegrationWeighed { weight }],
         Input::Failed { job, why } => vec![could_not(&job, job.packet(), &why)],
     }
@@ -275,4 +278,43 @@ fn merged(state: &RunState, results: Vec<(PacketId, MergeResult)>) -> Vec<EventK
         }
     }
     facts
+}
+
+/// What was put together again counts if nothing changed about what is to leave the branch.
+fn rebuilt(state: &RunState, rebuild: Rebuild) -> Vec<EventKind> {
+    let same = state
+        .integration
+        .as_ref()
+        .is_some_and(|integration| integration.commit == rebuild.from);
+    let stays = |id: &PacketId| {
+        state
+            .packets
+            .get(id)
+            .is_some_and(|packet| packet.stage == Stage::Integrated)
+    };
+    if !same || !rebuild.merges.iter().all(|(id, _)| stays(id)) {
+        return Vec::new();
+    }
+    vec![EventKind::IntegrationRebuilt { rebuild }]
+}
+
+fn restacked(
+    state: &RunState,
+    packet: PacketId,
+    result: Result<Box<Restack>, String>,
+) -> Vec<EventKind> {
+    let waits = state.packets.get(&packet).is_some_and(|now| {
+        now.stage == Stage::Stale
+            && match &result {
+                Ok(restack) => now.branch.as_ref() == Some(&restack.from),
+                Err(_) => true,
+            }
+    });
+    if !waits {
+        return Vec::new();
+    }
+    vec![match result {
+        Ok(restack) => EventKind::PacketRestacked { packet, restack },
+        Err(why) => EventKind::PacketFailed { packet, why },
+    }]
 }

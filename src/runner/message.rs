@@ -10,7 +10,7 @@ use crate::journal::Store;
 use crate::model::gate::Binding;
 use crate::model::id::{CommitId, OpId, PacketId, TreeId, UnitId};
 use crate::model::op::OpOutcome;
-use crate::model::packet::{Collected, Conflict, Merge, Weight};
+use crate::model::packet::{Collected, Conflict, Merge, Rebuild, Restack, Weight};
 use crate::model::request::Request;
 use crate::model::unit::{UnitOutcome, Usage};
 
@@ -91,6 +91,15 @@ pub(super) enum Input {
         target: CommitId,
         /// What came of it.
         result: MergeResult,
+    },
+    /// The integration branch was put together again.
+    Rebuilt(Rebuild),
+    /// A packet's work was replayed, or could not be.
+    Restacked {
+        /// The packet.
+        packet: PacketId,
+        /// Its work before and after, or why it cannot be replayed.
+        result: Result<Box<Restack>, String>,
     },
     /// What landing would change was looked at.
     Weighed(Weight),

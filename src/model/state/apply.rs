@@ -100,6 +100,11 @@ impl RunState {
                     integration.conflict = Some(conflict.clone());
                 }
             }
+            EventKind::IntegrationRebuilt { rebuild } => {
+                if let Some(integration) = &mut self.integration {
+                    integration.rebuild = Some(rebuild.clone());
+                }
+            }
             EventKind::IntegrationWeighed { weight } => {
                 if let Some(integration) = &mut self.integration {
                     integration.weight = Some(weight.clone());

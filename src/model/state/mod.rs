@@ -8,6 +8,7 @@
 mod apply;
 mod apply_op;
 mod apply_packet;
+mod branch;
 mod query;
 mod verdict;
 
@@ -21,7 +22,7 @@ use super::evidence::Evidence;
 use super::gate::{Binding, Gate};
 use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, Slug, TreeId, UnitId};
 use super::op::{MergeSide, Op};
-use super::packet::{Collected, Conflict, Merge, Weight, Workspace};
+use super::packet::{Blame, Collected, Conflict, Merge, Rebuild, Restack, Weight, Workspace};
 use super::plan::Plan;
 use super::unit::{Unit, UnitOutcome, Usage, WorkspaceName};
 
@@ -157,6 +158,14 @@ pub struct Integration {
     pub conflict: Option<Conflict>,
     /// Why the integrated tree cannot be checked (a setup command failed, for example).
     pub broken: Option<String>,
+    /// The commits that it stood on and still contains, in order.
+    pub stood: Vec<CommitId>,
+    /// How many of those are in the target for good.
+    pub firm: usize,
+    /// How many of the merged packets are in the target.
+    pub landed: usize,
+    /// The branch without packets that are to leave it, which no ref names yet.
+    pub rebuild: Option<Rebuild>,
 }
 
 /// How far a packet has come. The words that people read are derived from it: [`RunState::status_of`].
@@ -185,6 +194,8 @@ pub enum Stage {
     Failed,
     /// It cannot be merged by machine.
     Conflicted,
+    /// What it started from has changed: its work is to be replayed.
+    Stale,
     /// It was turned down.
     Rejected,
     /// It was given up or waived.
@@ -232,6 +243,12 @@ pub struct PacketState {
     pub conflict: Option<Conflict>,
     /// A person's resolution of the conflict.
     pub resolution: Option<CommitId>,
+    /// What it was taken out for, in this attempt or an earlier one.
+    pub blamed: Option<Blame>,
+    /// Its work on another base, which its branch does not name yet.
+    pub restack: Option<Restack>,
+    /// Its base and its work before it was last replayed onto another base.
+    pub restacked: Option<(CommitId, CommitId)>,
     /// The worker outside dynwf who took it.
     pub claimed_by: Option<String>,
     /// What the worker is told beside the packet's own text: failing checks, comments.

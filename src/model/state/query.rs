@@ -37,6 +37,7 @@ impl RunState {
             Stage::Done => PacketStatus::Done,
             Stage::Failed => PacketStatus::Failed,
             Stage::Conflicted => PacketStatus::Conflicted,
+            Stage::Stale => PacketStatus::Stale,
             Stage::Rejected => PacketStatus::Rejected,
             Stage::Cancelled => PacketStatus::Cancelled,
         }
@@ -51,6 +52,9 @@ impl RunState {
         }
         match packet.stage {
             Stage::Planned => self.what_it_needs(id),
+            Stage::Stale => self
+                .what_it_needs(id)
+                .or_else(|| Some("what it started from has changed".to_owned())),
             Stage::Conflicted => packet.conflict.as_ref().map(|conflict| {
                 let with: Vec<&str> = conflict.with.iter().map(PacketId::as_str).collect();
                 let paths: Vec<String> = conflict
@@ -204,7 +208,7 @@ impl RunState {
         }
         match status {
             PacketStatus::Ready => !self.planned(id).is_some_and(Packet::is_parent_work),
-            PacketStatus::Planned => self.planned(id).is_some_and(|packet| {
+            PacketStatus::Planned | PacketStatus::Stale => self.planned(id).is_some_and(|packet| {
                 packet
                     .after
                     .iter()
@@ -224,15 +228,17 @@ impl RunState {
     /// Whether a packet cannot start because something that it needs, directly or not, failed or was turned
     /// down.
     pub fn is_hopeless(&self, id: &PacketId) -> bool {
-        self.status_of(id) == PacketStatus::Planned
-            && self.planned(id).is_some_and(|packet| {
-                packet.after.iter().any(|need| {
-                    matches!(
-                        self.status_of(need),
-                        PacketStatus::Failed | PacketStatus::Rejected
-                    ) || self.is_hopeless(need)
-                })
+        matches!(
+            self.status_of(id),
+            PacketStatus::Planned | PacketStatus::Stale
+        ) && self.planned(id).is_some_and(|packet| {
+            packet.after.iter().any(|need| {
+                matches!(
+                    self.status_of(need),
+                    PacketStatus::Failed | PacketStatus::Rejected
+                ) || self.is_hopeless(need)
             })
+        })
     }
 
     /// Whether a packet needs another one, directly or not.

@@ -85,6 +85,14 @@ impl RunState {
             .collect()
     }
 
+    /// Returns the check of the integrated tree that the packet turned red, with what it said, if it did.
+    pub fn blamed_for(&self, id: &PacketId) -> Option<(Check, &Evidence)> {
+        let blame = self.packets.get(id)?.blamed.as_ref()?;
+        let mut checks = self.frozen.as_ref()?.plan.checks.iter();
+        let check = checks.find(|check| check.name == blame.check && check.run == blame.run)?;
+        Some((check.clone(), self.evidence_for(check, &blame.tree)?))
+    }
+
     /// Whether a check of a packet failed on its present work, as far as is known.
     pub fn check_failed(&self, id: &PacketId) -> bool {
         self.packet_verdicts(id)

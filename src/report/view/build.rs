@@ -144,6 +144,7 @@ fn doing(state: &RunState, id: &PacketId, packet: &PacketState) -> Option<String
             Some("resolved by hand, to be merged".to_owned())
         }
         Stage::Accepted => Some("to be merged".to_owned()),
+        Stage::Stale if state.what_it_needs(id).is_none() => Some("to be replayed".to_owned()),
         _ => None,
     }
 }

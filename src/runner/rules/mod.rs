@@ -7,6 +7,7 @@
 mod finish;
 mod merge;
 mod question;
+mod rebuild;
 mod settle;
 mod start;
 mod verify;
@@ -28,6 +29,9 @@ const RULES: &[Rule] = &[
     settle::advance,
     settle::judge,
     settle::decide,
+    rebuild::blame,
+    rebuild::move_rebuilt,
+    rebuild::move_restacked,
     merge::move_branch,
     merge::follow_target,
     start::begin,

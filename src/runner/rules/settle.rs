@@ -23,7 +23,11 @@ const NAMED_PATHS: usize = 5;
 pub(super) fn advance(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKind> {
     state
         .in_plan_order()
-        .filter(|(id, packet)| packet.stage == Stage::Collected && !has_open_op(state, id))
+        .filter(|(id, packet)| {
+            matches!(packet.stage, Stage::Collected | Stage::Stale)
+                && packet.restack.is_none()
+                && !has_open_op(state, id)
+        })
         .find_map(|(id, packet)| {
             let collected = packet.collected.as_ref()?;
             if packet.branch.as_ref() == Some(&collected.tip) {

@@ -148,14 +148,16 @@ fn prepare_one(
     })
 }
 
-/// A packet that needs others starts from the integrated result; any other from the plan's base.
+/// A packet that needs others, and one that did not go with the others, starts from the integrated result; any
+/// other from the plan's base, or where the target is by now.
 fn base_of(state: &RunState, id: &PacketId) -> Option<CommitId> {
-    let frozen = state.frozen.as_ref()?;
-    if frozen.plan.packet(id)?.after.is_empty() {
-        Some(frozen.base.clone())
-    } else {
-        Some(state.integration.as_ref()?.commit.clone())
+    let integration = state.integration.as_ref()?;
+    if !state.stands_on_others(id) {
+        return Some(integration.target.clone());
     }
+    // What is to leave the branch is nothing to start from.
+    let settled = !state.has_outcasts() && integration.rebuild.is_none();
+    settled.then(|| integration.commit.clone())
 }
 
 /// Starts the next setup command of each workspace that needs one.

@@ -2,6 +2,7 @@
 
 mod baseline;
 mod batches;
+mod bisect;
 mod world;
 
 use std::collections::BTreeMap;
