@@ -21,6 +21,7 @@ mod command;
 mod contract;
 mod dialect;
 pub mod env;
+pub mod home;
 mod parent;
 mod pi;
 pub mod prompt;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, interval};
 
-use super::confine;
+use super::confine::{self, Scene};
 use super::message::{Input, Message, Tools, UnitEnd};
 use crate::agent::env::unit_environment;
 use crate::agent::prompt::{self, PromptParts};
@@ -100,6 +100,7 @@ async fn see_through(
     }
     let mut watched = Watched::new(unit.id, &folder, agent.as_ref(), workspace_of(state, unit)?);
     let result = folder.result();
+    let left = folder.clone();
     let waiting = process::attend(folder, stop);
     tokio::pin!(waiting);
     let mut clock = interval(LOOK);
@@ -110,13 +111,14 @@ async fn see_through(
         }
     };
     fault::point("unit:ended");
+    confine::release(
+        &scene(tools, state, unit, workspace_of(state, unit)?),
+        &left,
+    )?;
     let used = unit
         .packet()
         .and_then(|id| state.packets.get(id))
         .map(|packet| packet.session_used.clone());
-    if let (Some((_, table)), Some(packet)) = (&agent, packet_of(state, unit)) {
-        confine::bring_back(tools, state, unit, packet.agent_name(), table);
-    }
     let wanted = packet_of(state, unit).filter(|packet| !packet.expects_commit());
     watched.finish(messages, ended, &used.unwrap_or_default(), wanted, &result)
 }
@@ -291,13 +293,24 @@ fn task(
     task.seconds = unit.seconds;
     task.silence = unit.silence;
     task.output_limit = u64::from(tools.config.limits.output_mb) << 20;
-    let worker = (
-        packet_of(state, unit)
-            .filter(|_| unit.is_work())
-            .map_or(COMMAND_AGENT, Packet::agent_name),
-        &config,
-    );
-    confine::confine(tools, state, unit, workspace, folder, worker, task)
+    confine::confine(&scene(tools, state, unit, workspace), folder, &mut task)?;
+    Ok(task)
+}
+
+fn scene<'a>(
+    tools: &'a Tools,
+    state: &'a RunState,
+    unit: &'a Unit,
+    workspace: &'a Workspace,
+) -> Scene<'a> {
+    let worker = packet_of(state, unit).filter(|_| unit.is_work());
+    Scene {
+        tools,
+        state,
+        name: &unit.workspace,
+        workspace,
+        agent: worker.map(Packet::agent_name),
+    }
 }
 
 fn shell(run: &str) -> Vec<String> {
