@@ -12,7 +12,8 @@ use super::gate::{Binding, Gate};
 use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, TreeId, UnitId};
 use super::op::{Op, OpOutcome};
 use super::packet::{Collected, Conflict, Merge, Weight};
-use super::plan::Plan;
+use super::plan::{Packet, Plan};
+use super::script::{AskedCall, Census, Kept, Reply, Saying, ScriptEnd, ScriptRun};
 use super::unit::{Unit, UnitOutcome, Usage};
 
 /// A fact with its place and time in the journal.
@@ -298,6 +299,85 @@ pub enum EventKind {
         /// Why, in one line for people.
         why: String,
     },
+    /// A script begins, or goes on with another text.
+    ScriptBegan {
+        /// The script.
+        run: Box<ScriptRun>,
+    },
+    /// A call of the script was taken in.
+    CallAsked {
+        /// The call.
+        call: Box<AskedCall>,
+    },
+    /// A call's next turn is due: its answer does not follow the schema.
+    CallTurned {
+        /// The call.
+        ordinal: u64,
+        /// What its agent is told.
+        feedback: String,
+    },
+    /// The service behind a call's agent wants a pause: the turn is made again.
+    CallPostponed {
+        /// The call.
+        ordinal: u64,
+        /// Until when.
+        until: Timestamp,
+        /// The client's words.
+        why: String,
+    },
+    /// A call is answered. Answers are given to the script in the order in which they stand here.
+    CallAnswered {
+        /// The call.
+        ordinal: u64,
+        /// Its key, so that another script cannot take the answer by mistake.
+        key: String,
+        /// The answer.
+        reply: Reply,
+        /// How many tokens it took: what the script's budget counts.
+        #[serde(default)]
+        spent: u64,
+        /// The unit that answered, where one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unit: Option<UnitId>,
+        /// The call of the script before that was answered so, where the answer was taken over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reused: Option<u64>,
+    },
+    /// The plan has one more packet.
+    PacketAdded {
+        /// The packet.
+        packet: Box<Packet>,
+        /// The commit that it starts from.
+        base: CommitId,
+        /// The call that made it; none for the shared workspace.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<u64>,
+        /// What the script calls it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        label: String,
+        /// Whether its agent is told the objective alone, as it stands.
+        #[serde(default)]
+        plain: bool,
+    },
+    /// A packet that was held on its branch may be merged.
+    PacketReleased {
+        /// The packet.
+        packet: PacketId,
+    },
+    /// The script said something.
+    ScriptSaid {
+        /// What kind of thing.
+        saying: Saying,
+        /// What.
+        text: Kept,
+    },
+    /// The script came to its end.
+    ScriptEnded {
+        /// How.
+        end: ScriptEnd,
+        /// What came of its calls.
+        census: Census,
+    },
     /// The workflow was archived.
     Archived {
         /// The recipe that was saved, if one was.
@@ -351,7 +431,9 @@ impl EventKind {
             | Self::PacketClaimed { packet, .. }
             | Self::PacketReturned { packet, .. }
             | Self::PacketRetried { packet, .. }
+            | Self::PacketReleased { packet }
             | Self::PacketGivenUp { packet, .. } => Some(packet),
+            Self::PacketAdded { packet, .. } => Some(&packet.id),
             Self::JobFailed { packet, .. } => packet.as_ref(),
             _ => None,
         }
@@ -396,6 +478,15 @@ impl EventKind {
             Self::RequestTaken { .. } => "RequestTaken",
             Self::RequestRefused { .. } => "RequestRefused",
             Self::JobFailed { .. } => "JobFailed",
+            Self::ScriptBegan { .. } => "ScriptBegan",
+            Self::CallAsked { .. } => "CallAsked",
+            Self::CallTurned { .. } => "CallTurned",
+            Self::CallPostponed { .. } => "CallPostponed",
+            Self::CallAnswered { .. } => "CallAnswered",
+            Self::PacketAdded { .. } => "PacketAdded",
+            Self::PacketReleased { .. } => "PacketReleased",
+            Self::ScriptSaid { .. } => "ScriptSaid",
+            Self::ScriptEnded { .. } => "ScriptEnded",
             Self::Archived { .. } => "Archived",
         }
     }

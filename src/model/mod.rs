@@ -15,6 +15,7 @@ pub mod plan;
 pub mod reference;
 pub mod request;
 pub mod scope;
+pub mod script;
 pub mod state;
 pub mod status;
 pub mod unit;

@@ -151,7 +151,7 @@ fn make_workspace(
     fault::point("effect:based");
     let head = match name {
         WorkspaceName::Packet(packet) => Head::Branch(state.slug.branch(packet)),
-        WorkspaceName::Integration => Head::Detached,
+        WorkspaceName::Integration | WorkspaceName::Checkout => Head::Detached,
     };
     let made = workspace::make(
         git,

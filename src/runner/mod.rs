@@ -11,6 +11,7 @@
 //! performing it twice is performing it once. A failed append ends the run. Called by `cli`; it reaches the
 //! screen and `.workflow/` only through the observer that it is given.
 
+mod call;
 mod confine;
 mod dispatcher;
 mod effect;
@@ -27,7 +28,9 @@ mod planner;
 mod queue;
 mod requests;
 mod rules;
+mod script;
 mod session;
+mod told;
 mod unit;
 mod work;
 
@@ -38,4 +41,5 @@ pub use end::{End, standing};
 pub use goal::Goal;
 pub use order::{Order, Update};
 pub use planner::{PlannerOrder, write_plan};
+pub use script::{find_script, script_names};
 pub use session::Session;

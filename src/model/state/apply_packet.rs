@@ -138,6 +138,7 @@ impl PacketState {
             feedback: self.feedback,
             notes: self.notes,
             spent: self.spent,
+            script: self.script,
             ..Self::default()
         }
     }

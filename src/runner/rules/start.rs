@@ -28,7 +28,9 @@ pub(super) fn begin(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKin
         }],
     };
     let refused = state.refusals.iter().any(|refusal| refusal.op == op);
-    if state.integration.is_some() || refused || !state.ops.is_empty() {
+    // A script that changes nothing leaves no branch.
+    let nothing_yet = state.script.is_some() && state.packets.is_empty();
+    if state.integration.is_some() || nothing_yet || refused || !state.ops.is_empty() {
         return Vec::new();
     }
     vec![EventKind::OpBegan { op }]
@@ -149,6 +151,9 @@ fn prepare_one(
 
 /// A packet that needs others starts from the integrated result; any other from the plan's base.
 fn base_of(state: &RunState, id: &PacketId) -> Option<CommitId> {
+    if let Some(of_script) = state.of_script(id) {
+        return Some(of_script.base.clone());
+    }
     let frozen = state.frozen.as_ref()?;
     if frozen.plan.packet(id)?.after.is_empty() {
         Some(frozen.base.clone())
@@ -251,6 +256,7 @@ pub(super) fn work(state: &RunState, options: &Options, now: Timestamp) -> Vec<E
                 && is_let_through(state, id)
                 && !state.works_in(&WorkspaceName::Packet((*id).clone()))
                 && !state.planned(id).is_some_and(Packet::is_parent_work)
+                && !state.is_workspace_alone(id)
         })
         .map(|(id, packet)| {
             let kind = UnitKind::Work {
