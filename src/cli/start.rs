@@ -71,6 +71,18 @@ pub(super) fn check(context: &Context, plan: Plan, places: &Places) -> Result<Ch
     Ok(Checked { plan, base, target })
 }
 
+/// What a plan without packets begins from, and lands on: the checkout as it stands.
+pub(super) fn unplanned(context: &Context, plan: Plan) -> Result<Checked> {
+    let base = base_of(context, &plan, &Places::default())?;
+    let target = context.git.head_branch()?.ok_or_else(|| {
+        usage(
+            "HEAD is detached, so there is no branch to land on",
+            "git switch NAME checks a branch out",
+        )
+    })?;
+    Ok(Checked { plan, base, target })
+}
+
 fn base_of(context: &Context, plan: &Plan, places: &Places) -> Result<CommitId> {
     let rev = plan.base.as_deref().unwrap_or("HEAD");
     match context.git.resolve(rev)? {
@@ -153,7 +165,7 @@ pub(super) fn begin(context: &Context, slug: &Slug) -> Result<Session> {
 }
 
 /// Refuses branch names that are taken, before anything is made.
-fn names_are_free(context: &Context, slug: &Slug) -> Result<()> {
+pub(super) fn names_are_free(context: &Context, slug: &Slug) -> Result<()> {
     let blocking = RefName::of_branch("dynwf")?;
     if context.git.read_ref(&blocking)?.is_some() {
         return Err(usage(

@@ -109,6 +109,9 @@ pub struct LimitsConfig {
     /// How many units run at once.
     #[schemars(range(min = 1, max = 256))]
     pub concurrency: u32,
+    /// How many units run at once for a script.
+    #[schemars(range(min = 1, max = 256))]
+    pub script_concurrency: u32,
     /// How many minutes a unit may take.
     #[schemars(range(min = 1))]
     pub minutes: u32,
@@ -300,6 +303,7 @@ impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
             concurrency: 4,
+            script_concurrency: 16,
             minutes: 60,
             silence: 15,
             output_mb: 64,

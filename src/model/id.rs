@@ -206,6 +206,11 @@ impl Slug {
         RefName(format!("refs/dynwf/w/{self}/branch/{name}"))
     }
 
+    /// Returns the ref that keeps the commits which a worker made by itself; `stamp` as for [`Slug::rescue`].
+    pub fn made(&self, name: &str, stamp: &str) -> RefName {
+        RefName(format!("refs/dynwf/w/{self}/made/{name}/{stamp}"))
+    }
+
     /// Returns the ref for something that would otherwise be lost; `stamp` is a compact time and must be a
     /// valid ref component.
     pub fn rescue(&self, name: &str, stamp: &str) -> RefName {

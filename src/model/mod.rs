@@ -5,6 +5,7 @@
 //! it holds) only ever gains optional fields. Every other module may use this one; it uses only `error`.
 
 pub mod event;
+mod event_name;
 pub mod evidence;
 pub mod gate;
 pub mod id;
@@ -15,6 +16,7 @@ pub mod plan;
 pub mod reference;
 pub mod request;
 pub mod scope;
+pub mod script;
 pub mod state;
 pub mod status;
 pub mod unit;

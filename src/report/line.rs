@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::call_line::Calls;
 use super::next::seven;
 use super::words::{amount, counted, duration, one_line};
 use crate::model::event::{Answer, Event, EventKind, GivenUp};
@@ -24,6 +25,7 @@ use crate::model::unit::{Unit, UnitKind, UnitOutcome, Usage, WorkspaceName};
 pub struct Teller {
     ops: BTreeMap<OpId, Op>,
     units: BTreeMap<UnitId, Unit>,
+    calls: Calls,
 }
 
 /// One event in words.
@@ -58,7 +60,13 @@ impl Told {
 impl Teller {
     /// One that knows what is going on in a state, to tell what happens after it.
     pub fn knowing(state: &RunState) -> Self {
+        let mut calls = Calls::default();
+        for open in state.script.iter().flat_map(|script| script.calls.values()) {
+            let asked = &open.asked;
+            calls.asked(asked.ordinal, asked.asks, &asked.label);
+        }
         Self {
+            calls,
             ops: state
                 .ops
                 .iter()
@@ -83,11 +91,19 @@ impl Teller {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm a fact")]
     fn words(&mut self, event: &Event) -> (Option<PacketId>, String, bool) {
         let of_workflow = |text: String, news: bool| (None, text, news);
+        if let Some((text, news)) = self.calls.words(&event.kind) {
+            return (None, text, news);
+        }
         match &event.kind {
             EventKind::UnitStarted { unit } => {
                 self.units.insert(unit.id, unit.clone());
+                if let Some(ordinal) = unit.call() {
+                    let words = format!("{} by unit {}", self.calls.name(ordinal), unit.id);
+                    return (None, words, true);
+                }
                 (unit.packet().cloned(), unit_words(unit), true)
             }
             EventKind::UnitNoted { unit, session } => {
@@ -103,11 +119,14 @@ impl Teller {
                 ..
             } => {
                 let known = self.units.remove(unit);
+                // The answer says more.
+                let is_call = known.as_ref().and_then(Unit::call).is_some();
                 let mut text = unit_ended(*unit, known.as_ref(), outcome, *millis, usage.as_ref());
                 if let Some(complaint) = complaint {
                     text = format!("{text}: {}", one_line(complaint));
                 }
-                (known.and_then(|unit| unit.packet().cloned()), text, true)
+                let packet = known.and_then(|unit| unit.packet().cloned());
+                (packet.filter(|_| !is_call), text, !is_call)
             }
             EventKind::OpBegan { op } => {
                 self.ops.insert(OpId(event.seq), op.clone());
@@ -339,6 +358,10 @@ pub fn unit_words(unit: &Unit) -> String {
         }
         UnitKind::Work { turn } => format!("unit {} works, turn {turn}", unit.id),
         UnitKind::Check { check, .. } => format!("unit {} checks: {check}", unit.id),
+        UnitKind::Call { ordinal, turn: 1 } => format!("unit {} answers call {ordinal}", unit.id),
+        UnitKind::Call { ordinal, turn } => {
+            format!("unit {} answers call {ordinal}, turn {turn}", unit.id)
+        }
     }
 }
 
@@ -352,7 +375,7 @@ fn unit_ended(
     let what = match unit.map(|unit| &unit.kind) {
         Some(UnitKind::Setup { .. }) => " (setup)",
         Some(UnitKind::Check { .. }) => " (check)",
-        Some(UnitKind::Work { .. }) | None => "",
+        Some(UnitKind::Work { .. } | UnitKind::Call { .. }) | None => "",
     };
     let tokens = usage.map_or(0, Usage::tokens);
     let cost = if tokens > 0 {
@@ -370,6 +393,7 @@ fn workspace(name: &WorkspaceName) -> &'static str {
     match name {
         WorkspaceName::Packet(_) => "its workspace",
         WorkspaceName::Integration => "the integration workspace",
+        WorkspaceName::Checkout => "the checkout",
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow, bail};
 use jiff::Timestamp;
 
-use super::confine;
+use super::confine::{self, Scene};
 use super::message::Tools;
 use crate::fault;
 use crate::gate;
@@ -45,6 +45,8 @@ fn perform_open(tools: &Tools, state: &RunState, id: OpId, open: &OpenOp) -> Res
             refs,
         } => make_workspace(tools, state, workspace, *attempt, base, path, refs),
         Op::ResetWorkspace { workspace, to } => {
+            let name = WorkspaceName::Integration;
+            confine::forget(&scene(tools, state, &name, workspace), open.since)?;
             workspace::reset(git, workspace, to)
                 .with_context(|| format!("bringing {} to {}", workspace.path, to.short()))?;
             Ok(OpOutcome::Done)
@@ -171,7 +173,7 @@ fn make_workspace(
     fault::point("effect:based");
     let head = match name {
         WorkspaceName::Packet(packet) => Head::Branch(state.slug.branch(packet)),
-        WorkspaceName::Integration => Head::Detached,
+        WorkspaceName::Integration | WorkspaceName::Checkout => Head::Detached,
     };
     let made = workspace::make(
         git,
@@ -255,6 +257,21 @@ fn with_present_pins(git: &Git, refs: &[RefUpdate]) -> Result<Vec<RefUpdate>> {
         .collect()
 }
 
+fn scene<'a>(
+    tools: &'a Tools,
+    state: &'a RunState,
+    name: &'a WorkspaceName,
+    workspace: &'a Workspace,
+) -> Scene<'a> {
+    Scene {
+        tools,
+        state,
+        name,
+        workspace,
+        agent: None,
+    }
+}
+
 fn remove_workspace(
     tools: &Tools,
     state: &RunState,
@@ -266,13 +283,8 @@ fn remove_workspace(
     let git = &tools.git;
     let stamp = at.strftime("%Y%m%dT%H%M%S%3fZ").to_string();
     let rescue_ref = state.slug.rescue(&name.to_string(), &stamp);
-    if let Some(packet) = name.packet().and_then(|id| state.packets.get(id)) {
-        let private = confine::private_of(tools, state, name, packet.attempt);
-        let keep = state.slug.rescue(&format!("{name}-commits"), &stamp);
-        let base = packet.base.as_ref().unwrap_or(holds);
-        workspace::harvest(git, &private, base, &keep)
-            .with_context(|| format!("keeping what the worker of {name} committed"))?;
-    }
+    confine::forget(&scene(tools, state, name, workspace), at)
+        .with_context(|| format!("keeping what the worker of {name} committed"))?;
     let rescued = workspace::rescue(git, workspace, holds, &rescue_ref, at, Caps::default())
         .with_context(|| format!("keeping what lies in {}", workspace.path))?;
     fault::point("effect:rescued");

@@ -42,6 +42,11 @@ impl Executor {
         }
     }
 
+    /// Returns what every job may use.
+    pub(super) fn tools(&self) -> &Tools {
+        &self.tools
+    }
+
     /// Returns what keeps units in their place, in the words of `RunStarted`.
     ///
     /// # Errors

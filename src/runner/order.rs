@@ -4,6 +4,7 @@ use super::goal::Goal;
 use crate::model::event::Event;
 use crate::model::gate::Binding;
 use crate::model::id::UnitId;
+use crate::model::script::ScriptRun;
 use crate::model::state::RunState;
 
 /// What the observer of a run is told.
@@ -31,6 +32,8 @@ pub struct Order {
     pub push: Option<Binding>,
     /// Whether checks that failed on the integrated tree run again.
     pub check_again: bool,
+    /// The script as it is to be run now, where that may differ from how it ran before.
+    pub script: Option<ScriptRun>,
 }
 
 impl Order {
@@ -40,6 +43,7 @@ impl Order {
             goal,
             push: None,
             check_again: false,
+            script: None,
         }
     }
 }

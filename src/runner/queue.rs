@@ -148,6 +148,10 @@ fn may_integrate(state: &RunState) -> bool {
 
 /// Whether a packet that is still on its way by itself may change the same files and goes first.
 fn waits_for_another(state: &RunState, id: &PacketId, packet: &PacketState, order: Order) -> bool {
+    if state.is_scripted() {
+        // The script says what is merged when.
+        return false;
+    }
     let facts = packet.collected.as_ref().map(|collected| &collected.facts);
     let mut before_it = true;
     state.in_plan_order().any(|(other, other_state)| {
@@ -224,5 +228,7 @@ pub(super) fn is_ready_to_land(state: &RunState) -> bool {
 
 /// Whether nothing more comes of any packet unless a person decides anew.
 pub(super) fn everything_is_over(state: &RunState) -> bool {
-    state.units.is_empty() && state.packets.keys().all(|id| state.is_over(id))
+    state.units.is_empty()
+        && !state.is_scripted()
+        && state.packets.keys().all(|id| state.is_over(id))
 }

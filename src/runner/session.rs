@@ -13,6 +13,7 @@ use crate::journal::{Journal, Store};
 use crate::model::event::EventKind;
 use crate::model::id::{RefName, Slug};
 use crate::model::plan::Plan;
+use crate::model::script::ScriptRun;
 use crate::model::state::RunState;
 use crate::workspace::Sites;
 
@@ -79,6 +80,19 @@ impl Session {
         self.record(vec![fact], Timestamp::now(), observe)
     }
 
+    /// Lets a script be what this workflow runs; the plan is frozen by now.
+    ///
+    /// # Errors
+    /// If the journal cannot be written.
+    pub fn begin_script(
+        &mut self,
+        run: ScriptRun,
+        observe: &mut dyn FnMut(Update<'_>),
+    ) -> Result<()> {
+        let fact = EventKind::ScriptBegan { run: Box::new(run) };
+        self.record(vec![fact], Timestamp::now(), observe)
+    }
+
     /// Appends facts, applies them, reports them: the only way in which the state changes.
     pub(super) fn record(
         &mut self,
@@ -103,10 +117,15 @@ impl Session {
     /// Resolves the settings that the rules look at.
     pub(super) fn options(&self, goal: Goal) -> Options {
         let limits = &self.config.limits;
+        let concurrency = if self.state.script.is_some() {
+            limits.script_concurrency
+        } else {
+            limits.concurrency
+        };
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Options {
             goal,
-            concurrency: usize::try_from(limits.concurrency).unwrap_or(usize::MAX),
+            concurrency: usize::try_from(concurrency).unwrap_or(usize::MAX),
             cores,
             minutes: limits.minutes,
             silence: limits.silence,

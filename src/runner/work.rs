@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, anyhow};
 use jiff::Timestamp;
 
-use super::confine;
+use super::confine::{self, Scene};
 use super::message::{CollectResult, Input, MergeResult, Tools};
 use crate::fault;
 use crate::integrate::{self, Merged};
@@ -28,12 +28,15 @@ pub(super) fn collect(tools: &Tools, state: &RunState, id: &PacketId) -> Result<
         .ok_or_else(|| anyhow!("packet {id} has no base"))?;
     fault::point("collect:before");
     let name = WorkspaceName::Packet(id.clone());
-    let private = confine::private_of(tools, state, &name, packet.attempt);
-    let stamp = time_of(packet, state)
-        .strftime("%Y%m%dT%H%M%SZ")
-        .to_string();
-    let keep = state.slug.rescue(&format!("{id}-commits"), &stamp);
-    let kept = workspace::harvest(&tools.git, &private, &base, &keep)?;
+    let scene = Scene {
+        tools,
+        state,
+        name: &name,
+        workspace,
+        agent: None,
+    };
+    let notes = confine::notes(&scene, time_of(packet, state))?;
+    fault::point("collect:harvested");
     let mut collection = workspace::collect(
         &tools.git,
         workspace,
@@ -44,7 +47,7 @@ pub(super) fn collect(tools: &Tools, state: &RunState, id: &PacketId) -> Result<
             message: integrate::packet_message(&state.slug, planned),
         },
     )?;
-    collection.notes.extend(kept);
+    collection.notes.extend(notes);
     let result = match collection.outcome {
         // In goal mode the checks decide, also about an agent that changed nothing.
         Outcome::Nothing if planned.turns.is_some_and(|turns| turns > 1) => {

@@ -24,6 +24,7 @@ mod readme;
 mod real_clients;
 mod repo_rules;
 mod sandbox;
+mod scripts;
 mod shapes;
 mod support;
 mod support_test;

@@ -167,6 +167,15 @@ impl RunState {
                 self.pauses += 1;
                 self.packet_event(kind, at);
             }
+            EventKind::ScriptBegan { .. }
+            | EventKind::CallAsked { .. }
+            | EventKind::CallTurned { .. }
+            | EventKind::CallPostponed { .. }
+            | EventKind::CallAnswered { .. }
+            | EventKind::PacketAdded { .. }
+            | EventKind::PacketReleased { .. }
+            | EventKind::ScriptSaid { .. }
+            | EventKind::ScriptEnded { .. } => self.script_event(kind, at),
             of_a_packet => self.packet_event(of_a_packet, at),
         }
     }
@@ -199,6 +208,7 @@ impl RunState {
                 stopping: false,
             },
         );
+        self.call_started(unit);
         if let (Some(id), UnitKind::Work { turn }) = (unit.packet(), &unit.kind) {
             self.spend(&GateId::packet(id), seq);
             if let Some(packet) = self.packets.get_mut(id) {
@@ -210,6 +220,9 @@ impl RunState {
     }
 
     fn unit_noted(&mut self, unit: UnitId, session: &str) {
+        if self.call_noted(unit, session) {
+            return;
+        }
         let Some(id) = self
             .units
             .get(&unit)
@@ -245,6 +258,9 @@ impl RunState {
             return;
         };
         self.spent.add(millis, usage);
+        if self.call_unit_ended(&live.unit, outcome, millis, usage) {
+            return;
+        }
         if outcome.is_interruption() {
             *self
                 .cut_short

@@ -130,6 +130,7 @@ impl RunState {
                             packet.come_to(Stage::Prepared, None, at);
                         }
                     }
+                    WorkspaceName::Checkout => {}
                     WorkspaceName::Integration => {
                         if let Some(integration) = &mut self.integration {
                             integration.workspace = Some(made.clone());
@@ -198,6 +199,7 @@ impl RunState {
                         .extend(rescued.map(|name| format!("unfinished files are kept on {name}")));
                 }
             }
+            WorkspaceName::Checkout => {}
             WorkspaceName::Integration => {
                 if let Some(integration) = &mut self.integration {
                     integration.workspace = None;

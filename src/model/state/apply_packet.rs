@@ -158,6 +158,7 @@ impl PacketState {
             notes: self.notes,
             spent: self.spent,
             blamed: self.blamed,
+            script: self.script,
             ..Self::default()
         }
     }

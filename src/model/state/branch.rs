@@ -71,7 +71,9 @@ impl RunState {
     pub(super) fn is_stale(&self, id: &PacketId, kind: &EventKind) -> bool {
         match kind {
             EventKind::PacketCollected { collected, .. } => {
-                self.packets.contains_key(id) && !self.is_there(&collected.base)
+                self.packets.contains_key(id)
+                    && self.of_script(id).is_none()
+                    && !self.is_there(&collected.base)
             }
             _ => false,
         }
@@ -80,7 +82,8 @@ impl RunState {
     /// The target moved and was merged: what was collected and is not decided yet started from the past.
     pub(super) fn left_behind(&mut self, at: Timestamp) {
         for packet in self.packets.values_mut() {
-            if packet.stage == Stage::Collected {
+            // A script says itself what its packets start from.
+            if packet.stage == Stage::Collected && packet.script.is_none() {
                 packet.come_to(Stage::Stale, None, at);
             }
         }
@@ -146,10 +149,8 @@ impl RunState {
             .packets
             .iter()
             .filter(|(_, packet)| {
-                packet
-                    .base
-                    .as_ref()
-                    .is_some_and(|base| !self.is_there(base))
+                let base = packet.base.as_ref();
+                packet.script.is_none() && base.is_some_and(|base| !self.is_there(base))
             })
             .map(|(id, _)| id.clone())
             .collect();

@@ -10,12 +10,15 @@ mod apply_op;
 mod apply_packet;
 mod branch;
 mod query;
+mod script;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+
+pub use script::{OpenCall, PacketOfScript, ScriptState};
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
@@ -83,6 +86,8 @@ pub struct RunState {
     pub branches_archived: bool,
     /// The workflow was archived.
     pub archived: bool,
+    /// The script that runs as this workflow, if one does.
+    pub script: Option<ScriptState>,
 }
 
 /// What was fixed when the plan was split.
@@ -261,6 +266,8 @@ pub struct PacketState {
     pub since: Option<Timestamp>,
     /// What it used.
     pub spent: Spent,
+    /// What a script wants with it, where one made it.
+    pub script: Option<PacketOfScript>,
 }
 
 /// What was used.
@@ -275,7 +282,7 @@ pub struct Spent {
 }
 
 impl Spent {
-    fn add(&mut self, millis: u64, usage: Option<&Usage>) {
+    pub(super) fn add(&mut self, millis: u64, usage: Option<&Usage>) {
         self.millis = self.millis.saturating_add(millis);
         if let Some(usage) = usage {
             self.tokens = self.tokens.saturating_add(usage.tokens());
@@ -314,6 +321,7 @@ impl RunState {
             pauses: 0,
             branches_archived: false,
             archived: false,
+            script: None,
         }
     }
 

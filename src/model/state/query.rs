@@ -1,6 +1,6 @@
 //! What can be derived from the state.
 
-use super::{PacketState, RunState, Stage};
+use super::{PacketState, RunState, ScriptState, Stage};
 use crate::model::evidence::Evidence;
 use crate::model::gate::{Gate, GateStatus};
 use crate::model::id::{GateId, PacketId, TreeId};
@@ -203,10 +203,12 @@ impl RunState {
     /// Whether something about a packet can go on without a person.
     pub fn is_active(&self, id: &PacketId) -> bool {
         let status = self.status_of(id);
-        if status.is_settled() || status == PacketStatus::Waiting {
+        if status.is_settled() || status == PacketStatus::Waiting || self.is_kept(id) {
             return false;
         }
         match status {
+            // The workspace of a script's calls: they are active, it is not.
+            PacketStatus::Ready | PacketStatus::Running if self.is_shared(id) => false,
             PacketStatus::Ready => !self.planned(id).is_some_and(Packet::is_parent_work),
             PacketStatus::Planned | PacketStatus::Stale => self.planned(id).is_some_and(|packet| {
                 packet
@@ -222,7 +224,9 @@ impl RunState {
     /// what it needs will never come.
     pub fn is_over(&self, id: &PacketId) -> bool {
         let status = self.status_of(id);
-        (status.is_settled() && status != PacketStatus::Conflicted) || self.is_hopeless(id)
+        (status.is_settled() && status != PacketStatus::Conflicted)
+            || self.is_hopeless(id)
+            || (!self.is_scripted() && self.is_kept(id))
     }
 
     /// Whether a packet cannot start because something that it needs, directly or not, failed or was turned
@@ -265,6 +269,9 @@ impl RunState {
         if self.waiting_gates().next().is_some() {
             return WorkflowStatus::Waiting;
         }
+        if self.is_scripted() {
+            return WorkflowStatus::Running;
+        }
         if statuses.contains(&PacketStatus::Conflicted)
             || self.verification_failed()
             || self
@@ -274,7 +281,9 @@ impl RunState {
         {
             return WorkflowStatus::Blocked;
         }
-        if statuses.iter().all(|status| status.is_good()) {
+        let script_failed = self.script.as_ref().is_some_and(ScriptState::has_failed);
+        let is_good = |id| self.status_of(id).is_good() || self.is_kept(id);
+        if !script_failed && self.packets.keys().all(is_good) {
             return WorkflowStatus::Complete;
         }
         if self.packets.keys().any(|id| self.is_active(id)) {

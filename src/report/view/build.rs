@@ -120,7 +120,7 @@ fn doing(state: &RunState, id: &PacketId, packet: &PacketState) -> Option<String
                 .last()
                 .and_then(|feedback| feedback.lines().find(|line| !line.trim().is_empty()))
                 .map(|line| format!("mending: {}", one_line(line))),
-            UnitKind::Work { .. } => None,
+            UnitKind::Work { .. } | UnitKind::Call { .. } => None,
         };
     }
     for open in state.ops.values() {

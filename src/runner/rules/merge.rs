@@ -170,6 +170,7 @@ pub(super) fn lay_out_conflict(
         || integration.resolving.is_some()
         || !state.units.is_empty()
         || !state.ops.is_empty()
+        || state.is_scripted()
         || state.packets.keys().any(|id| state.is_active(id))
     {
         return Vec::new();

@@ -103,7 +103,7 @@ pub(super) fn move_restacked(state: &RunState, _: &Options, _: Timestamp) -> Vec
                 && !has_open_op(state, id)
                 && !state.works_in(&WorkspaceName::Packet((*id).clone()))
         })
-        .find_map(|(id, packet)| Some(move_one(state, id, packet, packet.branch.clone()?)?))
+        .find_map(|(id, packet)| move_one(state, id, packet, packet.branch.clone()?))
         .into_iter()
         .collect()
 }

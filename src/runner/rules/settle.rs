@@ -162,10 +162,25 @@ pub(super) fn decide(state: &RunState, options: &Options, now: Timestamp) -> Vec
     }
     state
         .in_plan_order()
-        .filter(|(id, _)| is_advanced(state, id) && state.checks_passed(id))
+        .filter(|(id, packet)| {
+            is_advanced(state, id) && state.checks_passed(id) && !is_held(packet)
+        })
         .find_map(|(id, packet)| decide_one(state, options, id, packet, now))
         .into_iter()
         .collect()
+}
+
+/// Whether a script has not asked for the packet yet; one that changed nothing needs no asking.
+fn is_held(packet: &PacketState) -> bool {
+    let changed = packet
+        .collected
+        .as_ref()
+        .is_some_and(|collected| collected.tip != collected.base);
+    changed
+        && packet
+            .script
+            .as_ref()
+            .is_some_and(|of_script| of_script.held)
 }
 
 fn decide_one(

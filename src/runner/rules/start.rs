@@ -29,7 +29,9 @@ pub(super) fn begin(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKin
         }],
     };
     let refused = state.refusals.iter().any(|refusal| refusal.op == op);
-    if state.integration.is_some() || refused || !state.ops.is_empty() {
+    // A script that changes nothing leaves no branch.
+    let nothing_yet = state.script.is_some() && state.packets.is_empty();
+    if state.integration.is_some() || nothing_yet || refused || !state.ops.is_empty() {
         return Vec::new();
     }
     vec![EventKind::OpBegan { op }]
@@ -151,6 +153,9 @@ fn prepare_one(
 /// A packet that needs others, and one that did not go with the others, starts from the integrated result; any
 /// other from the plan's base, or where the target is by now.
 fn base_of(state: &RunState, id: &PacketId) -> Option<CommitId> {
+    if let Some(of_script) = state.of_script(id) {
+        return Some(of_script.base.clone());
+    }
     let integration = state.integration.as_ref()?;
     if !state.stands_on_others(id) {
         return Some(integration.target.clone());
@@ -247,6 +252,7 @@ pub(super) fn work(state: &RunState, options: &Options, now: Timestamp) -> Vec<E
                 && is_let_through(state, id)
                 && !state.works_in(&WorkspaceName::Packet((*id).clone()))
                 && !state.planned(id).is_some_and(Packet::is_parent_work)
+                && !state.is_workspace_alone(id)
         })
         .map(|(id, packet)| {
             let kind = UnitKind::Work {

@@ -265,18 +265,12 @@ impl World {
                 })
             }
             UnitKind::Check { .. } => UnitOutcome::Exited(fate.check),
-            UnitKind::Setup { .. } => UnitOutcome::Exited(0),
+            UnitKind::Setup { .. } | UnitKind::Call { .. } => UnitOutcome::Exited(0),
         };
         Input::UnitEnded(UnitEnd {
-            unit: unit.id,
-            outcome,
             millis: 10,
             output: "o".to_owned(),
-            usage: None,
-            complaint: None,
-            answer: None,
-            problems: Vec::new(),
-            rate_limited: None,
+            ..UnitEnd::of(unit.id, outcome)
         })
     }
 
