@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::call_line::Calls;
+use super::cut::proof_words;
 use super::next::seven;
 use super::words::{amount, counted, duration, one_line};
 use crate::model::event::{Answer, Event, EventKind, GivenUp};
@@ -238,6 +239,12 @@ fn workflow_words(kind: &EventKind) -> Option<String> {
             counted(plan.packets.len(), "packet"),
             seven(Some(base)),
             target.short()
+        ),
+        EventKind::BranchCarved { carved } => format!(
+            "{} was carved into {}: {}",
+            carved.from,
+            counted(carved.packets.len(), "packet"),
+            proof_words(carved)
         ),
         EventKind::PlanAmended { changes, by, .. } => {
             format!("the plan was amended by {by}: {}", changes.join("; "))

@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result, anyhow};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, interval};
 
-use super::message::{Input, Message, Tools, UnitEnd};
-use super::told::told;
 use super::call;
 use super::confine::{self, Scene};
+use super::message::{Input, Message, Tools, UnitEnd};
+use super::told::told;
 use crate::agent::env::unit_environment;
 use crate::agent::prompt::{self, PromptParts};
 use crate::agent::schema::{self, Schema};
@@ -93,7 +93,10 @@ async fn see_through(
     };
     fault::point("unit:ended");
     let name = agent_name(state, unit);
-    confine::release(&scene(tools, state, unit, &workspace, name.as_deref()), &folder)?;
+    confine::release(
+        &scene(tools, state, unit, &workspace, name.as_deref()),
+        &folder,
+    )?;
     let packet = packet_of(state, unit).filter(|_| unit.is_work());
     let used = match (
         call,
