@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::carve::Carved;
 use super::evidence::Evidence;
 use super::gate::{Binding, Gate};
 use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, TreeId, UnitId};
@@ -43,6 +44,11 @@ pub enum EventKind {
         target: RefName,
         /// The repository's own id.
         repository: String,
+    },
+    /// A branch that was there was carved into the packets; each one's work is collected in a fact of its own.
+    BranchCarved {
+        /// What was carved, and how it was shown that the packets add up to it.
+        carved: Carved,
     },
     /// An amended plan took its place.
     PlanAmended {

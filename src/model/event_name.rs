@@ -35,6 +35,7 @@ impl EventKind {
     pub fn name(&self) -> &'static str {
         match self {
             Self::PlanFrozen { .. } => "PlanFrozen",
+            Self::BranchCarved { .. } => "BranchCarved",
             Self::PlanAmended { .. } => "PlanAmended",
             Self::RunStarted { .. } => "RunStarted",
             Self::RunEnded { .. } => "RunEnded",

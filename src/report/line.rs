@@ -9,13 +9,14 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::call_line::Calls;
+use super::cut::proof_words;
 use super::next::seven;
 use super::words::{amount, counted, duration, one_line};
 use crate::model::event::{Answer, Event, EventKind, GivenUp};
 use crate::model::gate::Binding;
 use crate::model::id::{OpId, PacketId, UnitId};
 use crate::model::op::{MergeSide, MoveWhy, Op, OpOutcome};
-use crate::model::packet::{Collected, Conflict, Merge};
+use crate::model::packet::{Collected, Conflict, Merge, Rebuild};
 use crate::model::state::RunState;
 use crate::model::unit::{Unit, UnitKind, UnitOutcome, Usage, WorkspaceName};
 
@@ -245,6 +246,12 @@ fn workflow_words(kind: &EventKind) -> Option<String> {
             seven(Some(base)),
             target.short()
         ),
+        EventKind::BranchCarved { carved } => format!(
+            "{} was carved into {}: {}",
+            carved.from,
+            counted(carved.packets.len(), "packet"),
+            proof_words(carved)
+        ),
         EventKind::PlanAmended { changes, by, .. } => {
             format!("the plan was amended by {by}: {}", changes.join("; "))
         }
@@ -258,18 +265,7 @@ fn workflow_words(kind: &EventKind) -> Option<String> {
         EventKind::TargetConflicted { conflict } => {
             format!("the moved target: {}", conflict_words(conflict))
         }
-        EventKind::IntegrationRebuilt { rebuild } => {
-            let out: Vec<&str> = rebuild.out.iter().map(PacketId::as_str).collect();
-            let without = if out.is_empty() {
-                String::new()
-            } else {
-                format!(" without {}", out.join(", "))
-            };
-            format!(
-                "the packets were merged again{without} as {}",
-                seven(Some(&rebuild.commit))
-            )
-        }
+        EventKind::IntegrationRebuilt { rebuild } => rebuilt_words(rebuild),
         EventKind::PushAsked { binding } => format!("a push was asked for: {}", moves(binding)),
         EventKind::EvidenceRecorded { evidence } => format!(
             "check {} on tree {}: {}",
@@ -335,6 +331,19 @@ fn merged_words(what: &str, merge: &Merge) -> String {
         "{what} onto {} as {}{by_hand}",
         seven(Some(&merge.onto)),
         seven(Some(&merge.commit))
+    )
+}
+
+fn rebuilt_words(rebuild: &Rebuild) -> String {
+    let out: Vec<&str> = rebuild.out.iter().map(PacketId::as_str).collect();
+    let without = if out.is_empty() {
+        String::new()
+    } else {
+        format!(" without {}", out.join(", "))
+    };
+    format!(
+        "the packets were merged again{without} as {}",
+        seven(Some(&rebuild.commit))
     )
 }
 

@@ -7,14 +7,17 @@ use jiff::Timestamp;
 
 use super::goal::{Goal, Options};
 use super::order::Update;
+use super::work;
 use crate::config::Config;
 use crate::git::{self, Git};
 use crate::journal::{Journal, Store};
+use crate::model::carve::Carved;
 use crate::model::event::EventKind;
-use crate::model::id::{RefName, Slug};
+use crate::model::id::{CommitId, RefName, Slug};
 use crate::model::plan::Plan;
 use crate::model::script::ScriptRun;
 use crate::model::state::RunState;
+use crate::plan::carve::Share;
 use crate::workspace::Sites;
 
 /// How long a git process of an earlier run is waited for; a push may take its time.
@@ -62,22 +65,61 @@ impl Session {
     pub fn freeze(
         &mut self,
         plan: Plan,
-        base: crate::model::id::CommitId,
+        base: CommitId,
         target: RefName,
         observe: &mut dyn FnMut(Update<'_>),
     ) -> Result<()> {
         if self.state.frozen.is_some() {
             return Ok(());
         }
-        let tree = self.git.tree_of(&base)?;
-        let fact = EventKind::PlanFrozen {
+        let fact = self.frozen(plan, base, target)?;
+        self.record(vec![fact], Timestamp::now(), observe)
+    }
+
+    /// Fixes the plan of packets that were carved from a branch, with their work collected: all of it or nothing. Does
+    /// nothing if the workflow has begun already.
+    ///
+    /// # Errors
+    /// If a share cannot be read, or the journal cannot be written.
+    pub fn freeze_carved(
+        &mut self,
+        plan: Plan,
+        carved: Carved,
+        shares: Vec<Share>,
+        target: RefName,
+        observe: &mut dyn FnMut(Update<'_>),
+    ) -> Result<()> {
+        if self.state.frozen.is_some() {
+            return Ok(());
+        }
+        let mut works = Vec::with_capacity(shares.len());
+        for share in shares {
+            let planned = plan.packet(&share.packet);
+            let patterns = planned.map_or(&[][..], |packet| &packet.scope);
+            let base = carved.base.clone();
+            let work = work::collected(&self.git, base, share.tip, share.tree, patterns)
+                .with_context(|| format!("looking at the share of packet {}", share.packet))?;
+            works.push(EventKind::PacketCollected {
+                packet: share.packet,
+                collected: work,
+            });
+        }
+        let mut facts = vec![
+            self.frozen(plan, carved.base.clone(), target)?,
+            EventKind::BranchCarved { carved },
+        ];
+        facts.extend(works);
+        self.record(facts, Timestamp::now(), observe)
+    }
+
+    fn frozen(&self, plan: Plan, base: CommitId, target: RefName) -> Result<EventKind> {
+        Ok(EventKind::PlanFrozen {
             plan: Box::new(plan),
+            tree: self.git.tree_of(&base)?,
             base,
-            tree,
             target,
             repository: self.store.repository_id()?,
-        };
-        self.record(vec![fact], Timestamp::now(), observe)
+        })
     }
 
     /// Lets a script be what this workflow runs; the plan is frozen by now.

@@ -26,5 +26,6 @@ mod repo_rules;
 mod sandbox;
 mod scripts;
 mod shapes;
+mod split;
 mod support;
 mod support_test;

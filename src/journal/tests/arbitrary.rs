@@ -160,6 +160,18 @@ fn plans() -> impl Strategy<Value = EventKind> {
                 repository,
             }
         ),
+        (commit(), tree(), packet(), text()).prop_map(|(base, tree, packet, from)| {
+            EventKind::BranchCarved {
+                carved: crate::model::carve::Carved {
+                    from,
+                    tip: base.clone(),
+                    base,
+                    tree,
+                    packets: vec![packet],
+                    proof: crate::model::carve::CarveProof::default(),
+                },
+            }
+        }),
         (plan(), text()).prop_map(|(plan, by)| EventKind::PlanAmended {
             plan,
             changes: vec![by.clone()],

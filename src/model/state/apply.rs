@@ -42,6 +42,14 @@ impl RunState {
                 self.target_trees.insert(base.clone(), tree.clone());
                 self.add_packets(plan);
             }
+            EventKind::BranchCarved { carved } => {
+                for id in &carved.packets {
+                    if let Some(packet) = self.packets.get_mut(id) {
+                        packet.base = Some(carved.base.clone());
+                    }
+                }
+                self.carved = Some(carved.clone());
+            }
             EventKind::PlanAmended { plan, .. } => {
                 if let Some(frozen) = &mut self.frozen {
                     frozen.plan = Arc::new((**plan).clone());

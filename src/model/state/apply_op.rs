@@ -28,7 +28,10 @@ impl RunState {
                 base,
                 ..
             } => {
-                if let Some(packet) = self.packets.get_mut(id) {
+                // One for work that is a commit already holds that work, not what it began from.
+                if let Some(packet) = self.packets.get_mut(id)
+                    && packet.stage != Stage::Collected
+                {
                     packet.attempt = *attempt;
                     packet.base = Some(base.clone());
                 }
@@ -127,7 +130,9 @@ impl RunState {
                             packet.workspace = Some(made.clone());
                             packet.branch = Some(base);
                             packet.set_up = 0;
-                            packet.come_to(Stage::Prepared, None, at);
+                            if packet.stage != Stage::Collected {
+                                packet.come_to(Stage::Prepared, None, at);
+                            }
                         }
                     }
                     WorkspaceName::Checkout => {}

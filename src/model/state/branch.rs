@@ -65,6 +65,10 @@ impl RunState {
                 .frozen
                 .as_ref()
                 .is_some_and(|frozen| frozen.base == *commit)
+            || self
+                .carved
+                .as_ref()
+                .is_some_and(|carved| carved.base == *commit)
     }
 
     /// Whether work that was collected stands on a commit that is on the integration branch no more.

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 pub use script::{OpenCall, PacketOfScript, ScriptState};
 use serde::{Deserialize, Serialize};
 
+use super::carve::Carved;
 use super::evidence::Evidence;
 use super::gate::{Binding, Gate};
 use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, Slug, TreeId, UnitId};
@@ -42,6 +43,8 @@ pub struct RunState {
     pub at: Option<Timestamp>,
     /// What was fixed at the split; nothing else happens before.
     pub frozen: Option<Frozen>,
+    /// The branch that the packets were carved from, if they were.
+    pub carved: Option<Carved>,
     /// Every packet of the plan.
     pub packets: BTreeMap<PacketId, PacketState>,
     /// Units that were started and have not ended.
@@ -299,6 +302,7 @@ impl RunState {
             seq: 0,
             at: None,
             frozen: None,
+            carved: None,
             packets: BTreeMap::new(),
             units: BTreeMap::new(),
             last_unit: UnitId(0),

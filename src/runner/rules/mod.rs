@@ -44,6 +44,7 @@ const RULES: &[Rule] = &[
     start::reject,
     start::ask_before_packets,
     start::prepare,
+    start::open_collected,
     start::set_up,
     start::check,
     start::work,

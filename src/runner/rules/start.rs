@@ -9,7 +9,7 @@ use crate::model::gate::{GateKind, GateStatus};
 use crate::model::id::{CommitId, GateId, PacketId, UnitId};
 use crate::model::op::{MoveWhy, Op, RefUpdate};
 use crate::model::plan::{Check, Packet};
-use crate::model::state::{PacketState, RunState, Stage};
+use crate::model::state::{OpenOp, PacketState, RunState, Stage};
 use crate::model::unit::{Unit, UnitKind, WorkspaceName};
 use crate::runner::goal::Options;
 use crate::runner::limit;
@@ -109,6 +109,37 @@ pub(super) fn prepare(state: &RunState, options: &Options, _: Timestamp) -> Vec<
         })
         .take(options.cores.saturating_sub(making))
         .filter_map(|(id, packet)| prepare_one(state, options, id, packet))
+        .map(|op| EventKind::OpBegan { op })
+        .collect()
+}
+
+/// Makes a workspace for collected work that has none and is to be checked: that of a carved branch. It holds the work.
+pub(super) fn open_collected(state: &RunState, options: &Options, _: Timestamp) -> Vec<EventKind> {
+    if !options.goal.integrates() || options.winding_down || state.integration.is_none() {
+        return Vec::new();
+    }
+    let making = |open: &&OpenOp| matches!(open.op, Op::MakeWorkspace { .. });
+    let making = state.ops.values().filter(making).count();
+    state
+        .in_plan_order()
+        .filter(|(id, packet)| {
+            is_advanced(state, id)
+                && packet.workspace.is_none()
+                && !state.check_failed(id)
+                && !state.checks_to_run(id).is_empty()
+        })
+        .take(options.cores.saturating_sub(making))
+        .filter_map(|(id, packet)| {
+            let workspace = WorkspaceName::Packet(id.clone());
+            Some(Op::MakeWorkspace {
+                path: options.sites.path(&workspace, packet.attempt),
+                workspace,
+                attempt: packet.attempt,
+                base: packet.branch.clone()?,
+                refs: Vec::new(),
+            })
+        })
+        .filter(|op| state.refusals.iter().all(|refusal| &refusal.op != op))
         .map(|op| EventKind::OpBegan { op })
         .collect()
 }
@@ -217,7 +248,11 @@ pub(super) fn check(state: &RunState, options: &Options, _: Timestamp) -> Vec<Ev
         .find_map(|(id, packet)| {
             let check = state.checks_to_run(id).into_iter().next()?;
             let tree = packet.collected.as_ref()?.tree.clone();
-            let (kind, minutes) = check_unit(&check, tree);
+            // A workspace that was made for work that is done is not set up yet.
+            let (kind, minutes) = match next_setup(options, packet.set_up) {
+                Some(setup) => (setup, None),
+                None => check_unit(&check, tree),
+            };
             let name = WorkspaceName::Packet(id.clone());
             Some(start(state, options, kind, name, packet.attempt, minutes))
         })
