@@ -46,13 +46,7 @@ fn main() -> Result<()> {
         git(
             place.path(),
             &dir,
-            &[
-                "fetch",
-                "--update-head-ok",
-                "-q",
-                &bundle,
-                &format!("{head}:refs/heads/main"),
-            ],
+            &["fetch", "-q", &bundle, &format!("{head}:refs/heads/main")],
         )?;
         measure(place.path(), &dir, &bundle)?;
     }
