@@ -21,7 +21,7 @@ pub(super) struct RunArgs {
 pub(super) fn run(context: &Context, args: &RunArgs) -> Result<ExitCode> {
     let mut session = start::begin(context, &args.slug)?;
     if session.state().script.is_some() {
-        return script_run::perform(context, &mut session, None, false);
+        return script_run::perform(context, &mut session, None, None, false);
     }
     let end = drive::drive(context, &mut session, Order::of(Goal::Run), false)?;
     Ok(drive::code(&end))

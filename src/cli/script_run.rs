@@ -13,8 +13,9 @@ use crate::model::id::Slug;
 use crate::model::plan::{Budget, Plan};
 use crate::model::script::ScriptRun;
 use crate::model::state::RunState;
-use crate::runner::{Goal, Order, Session, find_script, script_names};
+use crate::runner::{Goal, Order, Reuse, Session, find_script, script_names};
 use crate::script::check::{self, Meta};
+use crate::script::replay::Policy;
 use crate::script::{args, engine_version};
 
 /// Run a script; go on with it, to the call, if it was stopped; answer its value if it is finished
@@ -29,6 +30,7 @@ Examples:
   dynwf script run --name review             goes on, wherever the script lies by now
   dynwf script run review.js --fresh         from the start; the run before is kept aside
   dynwf script run review.js --json | jq .census")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct RunArgs {
     /// The script: a file, or the name of one in .workflow/recipes or .claude/workflows
     #[arg(value_name = "FILE|NAME", required_unless_present = "name")]
@@ -54,6 +56,19 @@ pub(super) struct RunArgs {
     #[arg(long)]
     in_place: bool,
 
+    /// Take over answers of the run as it was, although the script or its arguments changed: every one whose question
+    /// is still asked (content), only where everything before it is, too (causal), or none
+    #[arg(long, value_name = "POLICY", value_enum, conflicts_with = "fresh")]
+    reuse: Option<ReuseBy>,
+
+    /// Make the calls again that gave nothing; takes over the rest
+    #[arg(long, conflicts_with = "fresh")]
+    retry_failed: bool,
+
+    /// Only say what would be taken over, and what would have to be run
+    #[arg(long, conflicts_with = "fresh")]
+    dry_run: bool,
+
     /// How many tokens the script may use
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1..))]
     budget: Option<u64>,
@@ -61,6 +76,17 @@ pub(super) struct RunArgs {
     /// The value, what came of the calls, and the run, as one JSON document
     #[arg(long)]
     json: bool,
+}
+
+/// Which answers are taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ReuseBy {
+    /// Every one whose question is still asked
+    Content,
+    /// Only where everything that came before it is taken over, too
+    Causal,
+    /// None
+    None,
 }
 
 /// A script that was read and checked.
@@ -139,7 +165,10 @@ fn begin(context: &Context, given: &RunArgs, slug: &Slug, read: &Read) -> Result
         session.freeze(checked.plan, checked.base, checked.target, &mut ignore)?;
         session.begin_script(run.clone(), &mut ignore)?;
     }
-    perform(context, &mut session, Some(run), given.json)
+    if given.dry_run {
+        return Ok(ExitCode::Done);
+    }
+    perform(context, &mut session, Some(run), None, given.json)
 }
 
 fn go_on(
@@ -187,7 +216,23 @@ fn go_on(
             engine_version()
         ));
     }
-    perform(context, &mut session, new, given.json)
+    let wanted = given.reuse.is_some() || given.retry_failed || given.dry_run;
+    let how = wanted.then_some(Reuse {
+        policy: match given.reuse {
+            Some(ReuseBy::Causal) => Policy::Causal,
+            Some(ReuseBy::None) => Policy::None,
+            Some(ReuseBy::Content) | None => Policy::Content,
+        },
+        retry_failed: given.retry_failed,
+    });
+    if let Some(how) = how {
+        let preview = session.rehearse(new.clone(), how)?;
+        output::say(&preview);
+        if given.dry_run {
+            return Ok(ExitCode::Done);
+        }
+    }
+    perform(context, &mut session, new, how, given.json)
 }
 
 /// Runs, and says what came of it. Also called by `dynwf run` for a workflow that is a script.
@@ -195,10 +240,12 @@ pub(super) fn perform(
     context: &Context,
     session: &mut Session,
     new: Option<ScriptRun>,
+    reuse: Option<Reuse>,
     as_json: bool,
 ) -> Result<ExitCode> {
     let order = Order {
         script: new,
+        reuse,
         ..Order::of(Goal::Run)
     };
     let end = drive::watch(context, session, order)?;
@@ -255,6 +302,8 @@ fn described(
         said: 0,
         tokens: given.budget.or(before.and_then(|before| before.tokens)),
         reuse: None,
+        retry_failed: false,
+        preview: None,
     })
 }
 

@@ -79,9 +79,15 @@ pub struct ScriptRun {
     /// How many tokens the script may use, where it was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
-    /// How answers of the script that ran before under this name are reused.
+    /// By which policy answers of the script as it ran before are taken over, where they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reuse: Option<String>,
+    /// Whether calls that failed before are made again.
+    #[serde(default)]
+    pub retry_failed: bool,
+    /// What was found out about that before it began, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<String>,
 }
 
 /// A call that was taken in: an agent, a packet, a command, a question is to answer it.

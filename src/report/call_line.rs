@@ -34,10 +34,10 @@ impl Calls {
     pub(super) fn words(&mut self, kind: &EventKind) -> Option<(String, bool)> {
         Some(match kind {
             EventKind::ScriptBegan { run } => {
-                let how = match &run.reuse {
-                    Some(policy) => format!(", reusing answers by {policy}"),
-                    None => String::new(),
-                };
+                let how = run
+                    .preview
+                    .as_ref()
+                    .map_or_else(String::new, |preview| format!(": {preview}"));
                 let agent = &run.agent;
                 (
                     format!("script {} begins with agent {agent}{how}", run.file),

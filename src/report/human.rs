@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anstyle::Style;
 
+use super::calls;
 pub use super::look::Look;
 use super::look::{BOLD, CYAN, DIM, GREEN, RED, YELLOW};
 use super::next::{Next, NextKind};
@@ -43,7 +44,12 @@ pub(super) fn lines(
         .map(|row| row.id.as_str())
         .collect();
     let block = block(&view.next, &cut, look);
-    let mut tail = vec![String::new(), footer(view, look)];
+    let mut tail = vec![String::new()];
+    if let Some(script) = &view.script {
+        tail.extend(calls::lines(script, look));
+        tail.push(String::new());
+    }
+    tail.push(footer(view, look));
     tail.extend(checks(&view.checks, look));
     let shown = |limit: Option<usize>| rows_shown(view, &rows, &columns, look, limit);
     let head = [header(view, look), String::new()];

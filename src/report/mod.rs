@@ -7,6 +7,7 @@
 //! callback, by the `runner`'s session; the only files written are those of the face (`face`).
 
 mod call_line;
+mod calls;
 pub mod cut;
 pub mod face;
 mod folder;

@@ -113,7 +113,15 @@ impl<'s> Dispatcher<'s> {
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let new = order.script.take();
         let state = &self.session.state;
-        self.host = script::begin(self.executor.tools(), state, &self.options, new).await?;
+        let tools = self.executor.tools();
+        self.host = match order.reuse {
+            Some(how) => Some(
+                script::begin_over(tools, state, &self.options, new, how)
+                    .await?
+                    .0,
+            ),
+            None => script::begin(tools, state, &self.options, new).await?,
+        };
         let started = EventKind::RunStarted {
             goal: order.goal.word().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -3,8 +3,6 @@
 //! A job gets a copy of what it needs of the state when it starts; it never sees the state change. Attending a
 //! unit is waiting, so it is async; everything that asks git or the disk runs on a blocking thread of its own.
 
-use std::sync::Arc;
-
 use anyhow::Result;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -30,11 +28,7 @@ pub(super) struct Executor {
 
 impl Executor {
     pub(super) fn new(session: &Session, messages: mpsc::UnboundedSender<Message>) -> Self {
-        let tools = Tools {
-            git: session.git.clone(),
-            config: Arc::new(session.config.clone()),
-            store: session.store.clone(),
-        };
+        let tools = session.tools();
         Self {
             inbox: tools.store.inbox(&session.state.slug),
             tools,

@@ -42,7 +42,7 @@ mod tests;
 
 pub use end::{End, standing};
 pub use goal::Goal;
-pub use order::{Order, Update};
+pub use order::{Order, Reuse, Update};
 pub use planner::{PlannerOrder, write_plan};
 pub use script::{find_script, script_names};
 pub use session::Session;

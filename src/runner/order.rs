@@ -6,6 +6,7 @@ use crate::model::gate::Binding;
 use crate::model::id::UnitId;
 use crate::model::script::ScriptRun;
 use crate::model::state::RunState;
+use crate::script::replay::Policy;
 
 /// What the observer of a run is told.
 #[derive(Debug)]
@@ -34,6 +35,17 @@ pub struct Order {
     pub check_again: bool,
     /// The script as it is to be run now, where that may differ from how it ran before.
     pub script: Option<ScriptRun>,
+    /// How answers of the script as it ran before are taken over.
+    pub reuse: Option<Reuse>,
+}
+
+/// How answers of a script as it ran before are taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reuse {
+    /// Which of them hold.
+    pub policy: Policy,
+    /// Whether calls that failed are made again.
+    pub retry_failed: bool,
 }
 
 impl Order {
@@ -44,6 +56,7 @@ impl Order {
             push: None,
             check_again: false,
             script: None,
+            reuse: None,
         }
     }
 }

@@ -1,12 +1,15 @@
 //! A workflow that this process holds: its lock, its journal, its state.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 
 use super::goal::{Goal, Options};
-use super::order::Update;
+use super::message::Tools;
+use super::order::{Reuse, Update};
+use super::script;
 use super::work;
 use crate::config::Config;
 use crate::git::{self, Git};
@@ -133,6 +136,33 @@ impl Session {
     ) -> Result<()> {
         let fact = EventKind::ScriptBegan { run: Box::new(run) };
         self.record(vec![fact], Timestamp::now(), observe)
+    }
+
+    /// Says what of the answers of the workflow's script would be taken over, and what would have to be run. Starts
+    /// and records nothing.
+    ///
+    /// # Errors
+    /// If the script cannot be started.
+    pub fn rehearse(&self, new: Option<ScriptRun>, how: Reuse) -> Result<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("starting the loop")?;
+        let tools = self.tools();
+        let options = self.options(Goal::Run);
+        let begun = script::begin_over(&tools, &self.state, &options, new, how);
+        let (mut host, preview) = runtime.block_on(begun)?;
+        host.abort();
+        Ok(preview)
+    }
+
+    /// Returns what every job may use.
+    pub(super) fn tools(&self) -> Tools {
+        Tools {
+            git: self.git.clone(),
+            config: Arc::new(self.config.clone()),
+            store: self.store.clone(),
+        }
     }
 
     /// Appends facts, applies them, reports them: the only way in which the state changes.

@@ -12,6 +12,7 @@ pub mod engine;
 mod host;
 pub mod limits;
 mod rejections;
+pub mod replay;
 mod schema;
 mod setup;
 mod source;

@@ -266,7 +266,7 @@ impl RunState {
             return;
         };
         self.spent.add(millis, usage);
-        if self.call_unit_ended(&live.unit, outcome, millis, usage) {
+        if self.call_unit_ended(&live, outcome, millis, usage) {
             return;
         }
         if outcome.is_interruption() {

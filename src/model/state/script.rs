@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{PacketState, RunState, Spent, Stage};
+use super::{LiveUnit, PacketState, RunState, Spent, Stage};
 use crate::model::event::EventKind;
 use crate::model::id::{CommitId, PacketId, UnitId};
 use crate::model::script::{AskedCall, Asks, Census, Kept, Reply, Saying, ScriptEnd, ScriptRun};
@@ -130,12 +130,13 @@ impl RunState {
 
     fn script_began(&mut self, run: &ScriptRun) {
         let shared = self.script.take().and_then(|script| script.shared);
-        // What was merged, or given up, takes no more work: a later text gets a workspace of its own.
-        let shared = shared.filter(|id| {
-            self.packets
-                .get(id)
-                .is_some_and(|packet| packet.stage == Stage::Prepared)
-        });
+        let shared = shared.filter(|id| self.packets.get_mut(id).is_some_and(takes_more));
+        if run.reuse.is_some() {
+            // The calls have other numbers now: what still runs answers none of them.
+            for live in self.units.values_mut() {
+                live.stopping |= live.unit.call().is_some();
+            }
+        }
         self.script = Some(ScriptState {
             run: Arc::new(run.clone()),
             calls: BTreeMap::new(),
@@ -175,14 +176,18 @@ impl RunState {
     /// Takes the end of a call's unit into account; `false` if the unit answers no call.
     pub(super) fn call_unit_ended(
         &mut self,
-        unit: &Unit,
+        live: &LiveUnit,
         outcome: &UnitOutcome,
         millis: u64,
         usage: Option<&Usage>,
     ) -> bool {
+        let unit = &live.unit;
         let Some(ordinal) = unit.call() else {
             return false;
         };
+        if live.stopping {
+            return true;
+        }
         if outcome.is_success() {
             self.pauses = 0;
         }
@@ -250,6 +255,20 @@ impl RunState {
     pub fn open_call(&self, ordinal: u64) -> Option<&OpenCall> {
         self.script.as_ref()?.calls.get(&ordinal)
     }
+}
+
+/// Whether work in the shared workspace can go on, now that a script begins again. What was merged, or given up, takes
+/// no more: then there will be another one.
+fn takes_more(packet: &mut PacketState) -> bool {
+    let undone = matches!(packet.stage, Stage::Collected | Stage::NoChange);
+    if undone && packet.workspace.is_some() {
+        packet.stage = Stage::Prepared;
+        packet.reason = None;
+        if let Some(of_script) = &mut packet.script {
+            of_script.held = true;
+        }
+    }
+    packet.stage == Stage::Prepared
 }
 
 fn is_held(packet: &PacketState) -> bool {

@@ -44,6 +44,10 @@ pub(super) fn share(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKin
     if !wanted {
         return Vec::new();
     }
+    // The first one is what the script was begun on; one that follows a merged one goes on from there.
+    let first = !state.packets.keys().any(|id| state.is_workspace_alone(id));
+    let integrated = state.integration.as_ref().map(|branch| &branch.commit);
+    let base = integrated.filter(|_| !first).unwrap_or(&frozen.base);
     let packet = Packet {
         id: shared_id(state),
         objective: script.run.description.clone(),
@@ -67,7 +71,7 @@ pub(super) fn share(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKin
     };
     vec![EventKind::PacketAdded {
         packet: Box::new(packet),
-        base: frozen.base.clone(),
+        base: base.clone(),
         call: None,
         label: String::new(),
         plain: false,
@@ -131,7 +135,7 @@ fn has_unit(state: &RunState, ordinal: u64) -> bool {
     state
         .units
         .values()
-        .any(|live| live.unit.call() == Some(ordinal))
+        .any(|live| live.unit.call() == Some(ordinal) && !live.stopping)
 }
 
 /// Answers the first call whose packets, workspace or person have come to an answer.

@@ -14,7 +14,7 @@ use crate::model::scope::Scope;
 use crate::model::script::{AskedCall, Asks, Kept, Reply};
 use crate::model::state::{RunState, Stage};
 use crate::runner::message::Tools;
-use crate::script::{AgentCall, Body, Call, CallKind, PacketCall, PacketRef, Refuse};
+use crate::script::{AgentCall, Answer, Body, Call, CallKind, PacketCall, PacketRef, Refuse};
 
 /// The longest readable part of a packet's id.
 const READABLE: usize = 40;
@@ -84,6 +84,34 @@ impl Desk {
             }
             Err(why) => refused(call, asked, why),
         })
+    }
+
+    /// An answer that is taken over, as facts.
+    pub(super) fn taken_over(
+        &self,
+        call: &Call,
+        answer: &Answer,
+        after: u64,
+    ) -> Result<Vec<EventKind>> {
+        let mut asked = self.asked(call)?;
+        asked.after = after;
+        let reply = match &answer.value {
+            Ok(value) => Reply::Value(self.tools.store.blobs(&self.slug).keep(value.clone())?),
+            Err(failed) => Reply::Failed(failed.message.clone()),
+        };
+        Ok(vec![
+            EventKind::CallAsked {
+                call: Box::new(asked),
+            },
+            EventKind::CallAnswered {
+                ordinal: call.ordinal,
+                key: call.key.clone(),
+                reply,
+                spent: answer.spent,
+                unit: None,
+                reused: Some(answer.ordinal),
+            },
+        ])
     }
 
     /// Returns what says why a call makes no sense, whatever is going on.

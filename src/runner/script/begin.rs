@@ -15,6 +15,7 @@ use crate::model::state::RunState;
 use crate::runner::goal::Options;
 use crate::runner::message::Tools;
 use crate::script::Limits;
+use crate::script::replay::{Policy, Reuse};
 
 /// Sets the workflow's script going, if it has one that is not over. `new` is the script as it is to be run now.
 /// Nothing is recorded and nothing is started before it has done again what the journal says that it did.
@@ -36,19 +37,75 @@ pub(in crate::runner) async fn begin(
     }
     let events = tools.store.events(&state.slug)?;
     let blobs = tools.store.blobs(&state.slug);
-    let recording = Recording::read(&events, blobs);
+    let recording = Recording::read(&events, blobs.clone());
     let run = changed.as_ref().unwrap_or(&script.run);
     let desk = desk(tools, state, run)?;
     let mut host = Host::start(desk, state, options, run, Limits::default())?;
+    if let Some(policy) = script.run.reuse.as_deref() {
+        let before = Recording::before(&events, blobs).record()?;
+        host.take_over(Reuse::new(
+            before,
+            policy_of(policy),
+            script.run.retry_failed,
+        ));
+    }
     let before = recording.clone();
     if let Err(Diverged(why)) = host.replay(state, recording).await? {
         host.abort();
         return Err(diverged(state, &script.run, run, &why));
     }
+    host.go_live();
     if let Some(run) = changed {
         host.begin_again(again(state, run, before));
     }
     Ok(Some(host))
+}
+
+/// Sets the script going anew with what it was answered before, as far as that holds. Returns what is taken over and
+/// what has to be run, in words. Nothing is recorded yet.
+///
+/// # Errors
+/// If there is no script, or it cannot be started.
+pub(in crate::runner) async fn begin_over(
+    tools: &Tools,
+    state: &RunState,
+    options: &Options,
+    new: Option<ScriptRun>,
+    how: crate::runner::order::Reuse,
+) -> Result<(Host, String)> {
+    let script = state
+        .script
+        .as_ref()
+        .ok_or_else(|| Failure::usage(format!("workflow {} is no script", state.slug)))?;
+    let mut run = new.unwrap_or_else(|| (*script.run).clone());
+    let events = tools.store.events(&state.slug)?;
+    let record = Recording::read(&events, tools.store.blobs(&state.slug)).record()?;
+    let desk = desk(tools, state, &run)?;
+    let mut host = Host::start(desk, state, options, &run, Limits::default())?;
+    host.take_over(Reuse::new(record, how.policy, how.retry_failed));
+    let preview = host.rehearse().await?.to_string();
+    run.reuse = Some(word_of(how.policy).to_owned());
+    run.retry_failed = how.retry_failed;
+    run.preview = Some(preview.clone());
+    host.begin_again(vec![EventKind::ScriptBegan { run: Box::new(run) }]);
+    host.go_live();
+    Ok((host, preview))
+}
+
+fn word_of(policy: Policy) -> &'static str {
+    match policy {
+        Policy::Content => "content",
+        Policy::Causal => "causal",
+        Policy::None => "none",
+    }
+}
+
+fn policy_of(word: &str) -> Policy {
+    match word {
+        "causal" => Policy::Causal,
+        "none" => Policy::None,
+        _ => Policy::Content,
+    }
 }
 
 /// Whether a script is another one than that which ran before.
@@ -111,6 +168,10 @@ fn diverged(state: &RunState, old: &ScriptRun, new: &ScriptRun, why: &str) -> an
     Failure::usage(format!(
         "{slug} cannot go on exactly as it was: {cause}.\n{why}\nnothing was started, and nothing was changed"
     ))
-    .hint("--fresh starts anew, and keeps this run under another name; --name starts another run beside it")
+    .hint(
+        "--reuse content takes over every answer whose question is still asked, --reuse causal only where everything \
+         before it is, too; --dry-run with it says what that comes to;\n--fresh starts anew, and keeps this run under \
+         another name",
+    )
     .into()
 }

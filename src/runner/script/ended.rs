@@ -22,6 +22,7 @@ pub(in crate::runner) fn unit_ended(
     let call = live
         .unit
         .call()
+        .filter(|_| !live.stopping)
         .and_then(|ordinal| state.open_call(ordinal));
     let mut facts = vec![EventKind::UnitEnded {
         unit: end.unit,

@@ -10,13 +10,13 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::admit::Desk;
 use super::nested;
-use super::recorded::{Diverged, Recorded, Recording};
 use crate::model::event::{Event, EventKind};
 use crate::model::id::PacketId;
 use crate::model::script::{Census, Kept, Reply, Saying, ScriptEnd, ScriptRun};
-use crate::model::state::{OpenCall, RunState, ScriptState};
+use crate::model::state::{RunState, ScriptState};
 use crate::model::unit::WorkspaceName;
 use crate::runner::goal::Options;
+use crate::script::replay::{Fate, Reuse};
 use crate::script::{
     Answer, Call, Engine, ErrorKind, Failed, Limits, Outcome, Said, ScriptError, Setup,
 };
@@ -25,30 +25,38 @@ use crate::script::{
 const LONGEST_LINE: usize = 16 * 1024;
 
 /// A running script.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about the engine"
+)]
 pub(in crate::runner) struct Host {
-    engine: Engine,
-    said: UnboundedReceiver<Said>,
-    desk: Desk,
+    pub(super) engine: Engine,
+    pub(super) said: UnboundedReceiver<Said>,
+    pub(super) desk: Desk,
     /// The calls that the script waits for: key, and how many answers it had got before.
-    waits: HashMap<u64, (String, u64)>,
+    pub(super) waits: HashMap<u64, (String, u64)>,
     /// How many answers it has got.
-    given: u64,
+    pub(super) given: u64,
     /// Calls that a unit is to answer, until one may be started.
-    queue: VecDeque<Call>,
+    pub(super) queue: VecDeque<Call>,
     /// Calls that need no unit.
-    others: VecDeque<Call>,
+    pub(super) others: VecDeque<Call>,
     /// What is to be recorded with the next batch.
-    facts: Vec<EventKind>,
+    pub(super) facts: Vec<EventKind>,
     /// Journaled answers that the script has not got yet.
-    answers: VecDeque<Answer>,
+    pub(super) answers: VecDeque<Answer>,
     /// Whether the script runs, and has not come to rest.
-    busy: bool,
+    pub(super) busy: bool,
     /// How many sayings there were, and how many of them the journal has.
-    said_so_far: usize,
-    said_before: usize,
-    over: bool,
+    pub(super) said_so_far: usize,
+    pub(super) said_before: usize,
+    pub(super) over: bool,
+    /// Answers of the script as it ran before, where they are taken over.
+    pub(super) reuse: Option<Reuse>,
+    /// Whether what it did before is done again.
+    pub(super) live: bool,
     /// Whether it was told to end: what it says then is not its value.
-    aborted: bool,
+    pub(super) aborted: bool,
 }
 
 impl Host {
@@ -93,83 +101,48 @@ impl Host {
             said_so_far: 0,
             said_before: 0,
             over: false,
+            reuse: None,
+            live: false,
             aborted: false,
         })
     }
 
-    /// Gives the script what was recorded, and checks that it asks for it as it did before.
-    pub(super) async fn replay(
-        &mut self,
-        state: &RunState,
-        recording: Recording,
-    ) -> Result<Result<(), Diverged>> {
-        self.said_before = recording.sayings;
-        let mut answers = recording.answers.into_iter();
-        let mut next = answers.next();
-        while self.busy {
-            let Some(said) = self.said.recv().await else {
-                break;
-            };
-            self.take(said)?;
-            if self.busy || self.over {
-                continue;
-            }
-            let Some(answer) = next.take() else { break };
-            match self.waits.get(&answer.ordinal) {
-                Some((key, _)) if *key == answer.key => {}
-                found => {
-                    let found = found.map(|(key, _)| key);
-                    return Ok(Err(recording.bodies.differs(&answer, found, &self.asked())));
-                }
-            }
-            self.forget_call(answer.ordinal);
-            let reply = self.answer_of(answer.ordinal, &answer.reply, answer.spent)?;
-            self.give(reply);
-            next = answers.next();
-        }
-        if let Some(answer) = next {
-            return Ok(Err(recording.bodies.missing(&answer)));
-        }
-        for open in state.script.iter().flat_map(|script| script.calls.values()) {
-            if let Some(diverged) = self.attach(open, &recording.bodies) {
-                return Ok(Err(diverged));
-            }
-        }
-        Ok(Ok(()))
-    }
-
-    /// A call that was begun before goes on; it does not wait for its turn again.
-    fn attach(&mut self, open: &OpenCall, bodies: &super::recorded::Bodies) -> Option<Diverged> {
-        let asked = &open.asked;
-        let before = Recorded {
-            ordinal: asked.ordinal,
-            key: asked.key.clone(),
-            reply: Reply::Failed(String::new()),
-            spent: 0,
+    /// Answers calls that the script made just now with what it was answered before, as far as that holds.
+    fn answer_again(&mut self, calls: Vec<Call>) -> Result<Vec<Call>> {
+        let Some(reuse) = self.reuse.as_mut().filter(|_| self.live) else {
+            return Ok(calls);
         };
-        match self.waits.get(&asked.ordinal) {
-            Some((key, _)) if *key == asked.key => {
-                self.forget_queued(asked.ordinal);
-                None
-            }
-            None if self.over => Some(bodies.missing(&before)),
-            found => {
-                let found = found.map(|(key, _)| key);
-                Some(bodies.differs(&before, found, &self.asked()))
+        let mut left = Vec::new();
+        let mut found = HashMap::new();
+        for call in calls {
+            if reuse.called(&call) == Fate::Recorded {
+                found.insert(call.ordinal, call);
+            } else {
+                left.push(call);
             }
         }
+        while let Some(answer) = reuse.deliver() {
+            if let Some(call) = found.get(&answer.ordinal) {
+                self.waits
+                    .insert(call.ordinal, (call.key.clone(), self.given));
+                self.facts
+                    .extend(self.desk.taken_over(call, &answer, self.given)?);
+            }
+        }
+        Ok(left)
     }
 
-    fn asked(&self) -> Vec<&Call> {
-        self.queue.iter().chain(&self.others).collect()
+    /// From now on calls are begun.
+    pub(super) fn go_live(&mut self) {
+        self.live = true;
     }
 
-    fn forget_call(&mut self, ordinal: u64) {
+    pub(super) fn forget_call(&mut self, ordinal: u64) {
         self.waits.remove(&ordinal);
         self.forget_queued(ordinal);
     }
 
-    fn forget_queued(&mut self, ordinal: u64) {
+    pub(super) fn forget_queued(&mut self, ordinal: u64) {
         // Answers come about in the order of the calls, so it is found near the front.
         for queue in [&mut self.queue, &mut self.others] {
             if let Some(at) = queue.iter().position(|call| call.ordinal == ordinal) {
@@ -205,7 +178,7 @@ impl Host {
     pub(in crate::runner) fn take(&mut self, said: Said) -> Result<()> {
         match said {
             Said::Called(calls) => {
-                for call in calls {
+                for call in self.answer_again(calls)? {
                     self.called(call);
                 }
             }
@@ -317,13 +290,13 @@ impl Host {
         }
     }
 
-    fn give(&mut self, answer: Answer) {
+    pub(super) fn give(&mut self, answer: Answer) {
         self.busy = true;
         self.given += 1;
         self.engine.answer(answer);
     }
 
-    fn answer_of(&self, ordinal: u64, reply: &Reply, spent: u64) -> Result<Answer> {
+    pub(super) fn answer_of(&self, ordinal: u64, reply: &Reply, spent: u64) -> Result<Answer> {
         let blobs = self.desk.tools.store.blobs(&self.desk.slug);
         let value = match reply {
             Reply::Value(kept) => Ok(blobs

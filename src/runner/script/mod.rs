@@ -6,13 +6,14 @@
 //! order of the journal, and the script has come to rest in between; so the script is a function of the journal.
 
 mod admit;
+mod again;
 mod begin;
 mod ended;
 mod host;
 mod nested;
 mod recorded;
 
-pub(super) use begin::begin;
+pub(super) use begin::{begin, begin_over};
 pub(super) use ended::{counted, released, unit_ended};
 pub(super) use host::{Host, shared_id};
 pub use nested::{find_script, script_names};

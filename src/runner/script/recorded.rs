@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 
 use crate::journal::Blobs;
 use crate::model::event::{Event, EventKind};
-use crate::model::script::{Kept, Reply};
-use crate::script::Call;
+use crate::model::script::{AskedCall, Asks, Reply};
+use crate::script::replay::Record;
+use crate::script::{self, Answer, Call, CallKind, Failed};
 
 /// How much of a field is shown where it differs, in characters.
 const SHOWN: usize = 60;
@@ -28,6 +29,8 @@ pub(super) struct Recorded {
     pub(super) reply: Reply,
     /// The tokens that it took.
     pub(super) spent: u64,
+    /// Whether it was taken over from the script as it ran before.
+    pub(super) reused: bool,
 }
 
 /// Everything that was recorded since the script began with its present text.
@@ -44,16 +47,56 @@ pub(super) struct Recording {
 /// What the calls asked, by ordinal.
 #[derive(Clone)]
 pub(super) struct Bodies {
-    calls: HashMap<u64, (String, Kept)>,
+    calls: HashMap<u64, AskedCall>,
     blobs: Blobs,
 }
 
 impl Recording {
     /// Reads it out of a journal.
     pub(super) fn read(events: &[Event], blobs: Blobs) -> Self {
-        let began = events
-            .iter()
-            .rposition(|event| matches!(event.kind, EventKind::ScriptBegan { .. }));
+        Self::from(events, began(events, events.len()), blobs)
+    }
+
+    /// Reads what was recorded with the text before the present one.
+    pub(super) fn before(events: &[Event], blobs: Blobs) -> Self {
+        let end = began(events, events.len());
+        Self::from(&events[..end], began(events, end), blobs)
+    }
+
+    /// What was recorded, as the rules of reuse want it.
+    ///
+    /// # Errors
+    /// If a text that was kept beside the journal cannot be read.
+    pub(super) fn record(&self) -> Result<Record> {
+        let blobs = &self.bodies.blobs;
+        let mut record = Record::default();
+        for (ordinal, call) in &self.bodies.calls {
+            record.calls.push(script::replay::Recorded {
+                ordinal: *ordinal,
+                kind: kind_of(call.asks),
+                label: Some(call.label.clone()),
+                phase: call.phase.clone(),
+                key: call.key.clone(),
+                text: blobs.text(&call.body)?,
+                after: call.after,
+            });
+        }
+        for answer in &self.answers {
+            record.answers.push(Answer {
+                ordinal: answer.ordinal,
+                value: match &answer.reply {
+                    Reply::Value(kept) => Ok(blobs.text(kept)?),
+                    Reply::Failed(message) => Err(Failed {
+                        message: message.clone(),
+                    }),
+                },
+                spent: answer.spent,
+            });
+        }
+        Ok(record)
+    }
+
+    fn from(events: &[Event], began: usize, blobs: Blobs) -> Self {
         let mut recording = Self {
             answers: Vec::new(),
             sayings: 0,
@@ -62,14 +105,14 @@ impl Recording {
                 blobs,
             },
         };
-        for event in &events[began.unwrap_or(0)..] {
+        for event in &events[began..] {
             match &event.kind {
                 EventKind::ScriptBegan { run } => {
                     recording.sayings = usize::try_from(run.said).unwrap_or(usize::MAX);
                 }
                 EventKind::ScriptSaid { .. } => recording.sayings += 1,
                 EventKind::CallAsked { call } => {
-                    let asked = (call.label.clone(), call.body.clone());
+                    let asked = (**call).clone();
                     recording.bodies.calls.insert(call.ordinal, asked);
                 }
                 EventKind::CallAnswered {
@@ -77,12 +120,14 @@ impl Recording {
                     key,
                     reply,
                     spent,
+                    reused,
                     ..
                 } => recording.answers.push(Recorded {
                     ordinal: *ordinal,
                     key: key.clone(),
                     reply: reply.clone(),
                     spent: *spent,
+                    reused: reused.is_some(),
                 }),
                 _ => {}
             }
@@ -132,15 +177,34 @@ impl Bodies {
 
     fn name(&self, before: &Recorded) -> String {
         match self.calls.get(&before.ordinal) {
-            Some((label, _)) => format!("call #{} ({label})", before.ordinal),
+            Some(call) => format!("call #{} ({})", before.ordinal, call.label),
             None => format!("call #{}", before.ordinal),
         }
     }
 
     fn fields(&self, ordinal: u64) -> Option<Map<String, Value>> {
-        let (_, body) = self.calls.get(&ordinal)?;
-        let text: Result<String> = self.blobs.text(body);
+        let call = self.calls.get(&ordinal)?;
+        let text: Result<String> = self.blobs.text(&call.body);
         serde_json::from_str(&text.ok()?).ok()
+    }
+}
+
+/// Where the last script before `end` begins.
+fn began(events: &[Event], end: usize) -> usize {
+    events[..end]
+        .iter()
+        .rposition(|event| matches!(event.kind, EventKind::ScriptBegan { .. }))
+        .unwrap_or(0)
+}
+
+fn kind_of(asks: Asks) -> CallKind {
+    match asks {
+        Asks::Agent => CallKind::Agent,
+        Asks::Packet => CallKind::Packet,
+        Asks::Integrate => CallKind::Integrate,
+        Asks::Shell => CallKind::Shell,
+        Asks::Gate => CallKind::Gate,
+        Asks::Checkpoint => CallKind::Checkpoint,
     }
 }
 

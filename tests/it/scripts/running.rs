@@ -172,6 +172,71 @@ fn an_edited_script_goes_on_where_it_still_asks_the_same() {
 }
 
 #[test]
+fn an_edited_script_takes_over_what_is_still_asked() {
+    let repo = repo();
+    let body = "const out = await parallel(['a', 'b', 'c'].map(n => () => agent(`look at ${n}`)))\n\
+                return [out, await agent(`sum ${out.length}`)]\n";
+    let file = script(&repo, "reused", body);
+    run(&repo, &file, &[]).success();
+    assert_eq!(told(&repo).len(), 4);
+    script(&repo, "reused", &body.replace("'b', ", "'z', "));
+    let what = "reuse 2, run 1, first miss #2 (prompt changed)";
+    run(&repo, &file, &["--reuse", "content", "--dry-run"])
+        .success()
+        .complains(what);
+    assert_eq!(told(&repo).len(), 4);
+    let document = run(&repo, &file, &["--reuse", "content", "--json"])
+        .success()
+        .complains(what)
+        .json();
+    assert_eq!(
+        document["value"],
+        json!([
+            ["heard look at a", "heard look at z", "heard look at c"],
+            "heard sum 3"
+        ])
+    );
+    assert_eq!(document["census"]["reused"], 3);
+    assert_eq!(told(&repo).len(), 5);
+    let again = run(&repo, &file, &["--json"]).success().json();
+    assert_same_value(&document, &again);
+    // By cause: what comes after something that is new is new, too.
+    script(&repo, "reused", &body.replace("'b', ", "'y', "));
+    let document = run(&repo, &file, &["--reuse", "causal", "--json"])
+        .success()
+        .json();
+    assert_eq!(document["census"]["reused"], 2);
+    assert_eq!(told(&repo).len(), 7);
+}
+
+#[test]
+fn calls_that_gave_nothing_are_made_again_when_that_is_wanted() {
+    let repo = repo();
+    repo.place().user_config(
+        "[sandbox]\nmode = \"none\"\n[agents.echo]\nadapter = \"command\"\n\
+         run = '''cat \"$DYNWF_PROMPT_FILE\"; echo x >> \"$HOME/tries\"; \
+         ! grep -q flaky \"$DYNWF_PROMPT_FILE\" || test -e \"$HOME/mended\"'''\n",
+    );
+    let file = script(
+        &repo,
+        "retried",
+        "return await parallel(['one', 'flaky', 'two'].map(n => () => agent(n)))\n",
+    );
+    let first = run(&repo, &file, &["--json"]).expect_code(1).json();
+    assert_eq!(first["value"], json!(["one", null, "two"]));
+    fs::write(repo.place().home().join("mended"), "").unwrap();
+    let again = run(&repo, &file, &["--json"]).expect_code(1).json();
+    assert_same_value(&first, &again);
+    let second = run(&repo, &file, &["--retry-failed", "--json"])
+        .success()
+        .complains("reuse 2, run 1, first miss #2 (failed before)")
+        .json();
+    assert_eq!(second["value"], json!(["one", "flaky", "two"]));
+    let tries = fs::read_to_string(repo.place().home().join("tries")).unwrap();
+    assert_eq!(tries.lines().count(), 4);
+}
+
+#[test]
 fn an_interrupt_ends_agents_and_script_and_the_next_run_goes_on() {
     let repo = repo();
     let home = repo.place().home();
