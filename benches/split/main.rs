@@ -46,7 +46,13 @@ fn main() -> Result<()> {
         git(
             place.path(),
             &dir,
-            &["fetch", "-q", &bundle, &format!("{head}:refs/heads/main")],
+            &[
+                "fetch",
+                "--update-head-ok",
+                "-q",
+                &bundle,
+                &format!("{head}:refs/heads/main"),
+            ],
         )?;
         measure(place.path(), &dir, &bundle)?;
     }

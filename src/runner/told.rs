@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 
 use crate::model::packet::Workspace;
+use crate::model::scope::MOST_TOLD;
 use crate::model::state::RunState;
 use crate::model::unit::Unit;
 use crate::process::UnitDir;
@@ -50,6 +51,8 @@ pub(super) fn told(
     ]
     .into_iter()
     .chain(unit.call().map(|ordinal| ("CALL", ordinal.to_string())))
+    // A longer one would keep the unit from starting at all.
+    .filter(|(_, value)| value.len() <= MOST_TOLD)
     .map(|(name, value)| (format!("DYNWF_{name}"), value))
     .collect())
 }

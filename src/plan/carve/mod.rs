@@ -110,7 +110,7 @@ pub fn carve(git: &Git, base: &CommitId, tip: &CommitId, request: &Request<'_>) 
         universe: &universe,
     };
     let mut cut = cut(&sliced, request)?;
-    cut.notes = owners_note(owners.as_ref());
+    cut.notes.splice(0..0, owners_note(owners.as_ref()));
     let claim = Claim {
         base,
         from: &from,

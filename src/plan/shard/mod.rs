@@ -109,7 +109,7 @@ pub fn shard(git: &Git, base: &CommitId, request: &Request<'_>) -> Result<Cut> {
         universe: &universe,
     };
     let mut cut = cut(&sliced, request)?;
-    cut.notes = notes;
+    cut.notes.splice(0..0, notes);
     Ok(cut)
 }
 

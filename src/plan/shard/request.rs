@@ -11,6 +11,7 @@ use crate::error::usage;
 use crate::git::Git;
 use crate::model::id::{CommitId, PacketId};
 use crate::model::plan::{Integration, Packet, Plan};
+use crate::model::scope::MOST_TOLD;
 use crate::plan::validate::MAX_PACKETS;
 
 /// What is asked of a cut.
@@ -103,10 +104,19 @@ pub(in crate::plan) fn cut(sliced: &Sliced<'_>, request: &Request<'_>) -> Result
         });
         plan.packets.push(packet(&id, part, scope, request)?);
     }
-    Ok(Cut {
-        plan,
-        rows,
-        notes: Vec::new(),
+    let notes = plan.packets.iter().filter_map(too_long).collect();
+    Ok(Cut { plan, rows, notes })
+}
+
+/// Says that a packet's command is not told its scope.
+fn too_long(packet: &Packet) -> Option<String> {
+    let bytes: usize = packet.scope.iter().map(|pattern| pattern.len() + 1).sum();
+    (bytes > MOST_TOLD).then(|| {
+        format!(
+            "the scope of {} has {} patterns, too long for $DYNWF_SCOPE, which its command does not get",
+            packet.id,
+            packet.scope.len()
+        )
     })
 }
 
