@@ -192,9 +192,23 @@ impl Slug {
         RefName(format!("refs/dynwf/w/{self}/tip/{packet}/{attempt}"))
     }
 
+    /// Returns the ref that keeps where a branch stood before it was put together again; `name` is a packet id or
+    /// `integration`.
+    pub fn before(&self, name: &str, commit: &CommitId) -> RefName {
+        RefName(format!(
+            "refs/dynwf/w/{self}/before/{name}/{}",
+            commit.short()
+        ))
+    }
+
     /// Returns the ref that keeps a branch of an archived workflow; `name` is a packet id or `integration`.
     pub fn archived(&self, name: &str) -> RefName {
         RefName(format!("refs/dynwf/w/{self}/branch/{name}"))
+    }
+
+    /// Returns the ref that keeps the commits which a worker made by itself; `stamp` as for [`Slug::rescue`].
+    pub fn made(&self, name: &str, stamp: &str) -> RefName {
+        RefName(format!("refs/dynwf/w/{self}/made/{name}/{stamp}"))
     }
 
     /// Returns the ref for something that would otherwise be lost; `stamp` is a compact time and must be a

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anstyle::Style;
 
+use super::calls;
 pub use super::look::Look;
 use super::look::{BOLD, CYAN, DIM, GREEN, RED, YELLOW};
 use super::next::{Next, NextKind};
@@ -43,7 +44,12 @@ pub(super) fn lines(
         .map(|row| row.id.as_str())
         .collect();
     let block = block(&view.next, &cut, look);
-    let mut tail = vec![String::new(), footer(view, look)];
+    let mut tail = vec![String::new()];
+    if let Some(script) = &view.script {
+        tail.extend(calls::lines(script, look));
+        tail.push(String::new());
+    }
+    tail.push(footer(view, look));
     tail.extend(checks(&view.checks, look));
     let shown = |limit: Option<usize>| rows_shown(view, &rows, &columns, look, limit);
     let head = [header(view, look), String::new()];
@@ -252,6 +258,9 @@ fn checks(checks: &[CheckView], look: Look) -> Option<String> {
         .map(|check| {
             let name = one_line(&check.name);
             match (check.status, &check.outcome) {
+                ("failed", Some(outcome)) if check.failed_before => {
+                    format!("{name} failed ({outcome}), as on the base")
+                }
                 ("failed", Some(outcome)) => format!("{name} failed ({outcome})"),
                 (status, _) => format!("{name} {status}"),
             }

@@ -6,6 +6,9 @@
 //! escaped before it reaches a terminal. The same words are used everywhere. Called by `cli` and, through a
 //! callback, by the `runner`'s session; the only files written are those of the face (`face`).
 
+mod call_line;
+mod calls;
+pub mod cut;
 pub mod face;
 mod folder;
 pub mod human;

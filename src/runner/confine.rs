@@ -1,334 +1,367 @@
-//! Puts a unit into its sandbox: decides what it sees of this machine.
+//! Keeps units in their place: builds their sandbox, brings home what was left in their private git directory,
+//! and where there is no sandbox looks at what they changed elsewhere.
 //!
-//! The view: everything read-only; home, `/tmp`, `/run` and dynwf's own state covered; shown again: the agent's
-//! program, PATH, tool caches, the repository (read-only), the workspace, the unit's `io/`, a private git directory in
-//! the place of `.git`, and a private copy of the client's configuration. Called by `unit` before a launch and by
-//! `work` before files are collected.
+//! A workspace has, below the workflow's folder and under the name of its administrative folder: `private/` (its
+//! git directory for the sandbox), `client/` (its copies of clients' configuration), `stray/` (what its units
+//! changed outside of it). All live as long as the workspace. Called by `unit` before and after every unit, by
+//! `work` before collecting, by `effect` before a workspace is reset or removed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use jiff::Timestamp;
 
 use super::message::Tools;
-use crate::agent::{self, client};
+use crate::agent;
+use crate::agent::client;
+use crate::agent::home::ClientCopy;
 use crate::config::{AgentConfig, Network, SandboxMode};
-use crate::error::{ExitCode, Failure};
+use crate::error::Failure;
 use crate::model::packet::Workspace;
-use crate::model::plan::COMMAND_AGENT;
-use crate::model::state::RunState;
-use crate::model::unit::{Unit, WorkspaceName};
-use crate::process::sandbox::{self, Kind, Sandbox};
+use crate::model::state::{RunState, Stage};
+use crate::model::unit::WorkspaceName;
+use crate::process::sandbox::{self, Kind, PrivateGit, Sandbox};
 use crate::process::{Task, UnitDir};
-use crate::workspace::{self, PrivateGit};
+use crate::workspace::{self, Keep, Private, Script, Watch};
 
-/// Tool caches that are shown, below home: without them nothing builds. Secrets in them are hidden by name.
-const CACHES: [&str; 16] = [
-    ".cargo",
-    ".rustup",
-    ".npm",
-    ".nvm",
-    ".volta",
-    ".bun",
-    ".deno",
-    ".yarn",
-    ".local/share/pnpm",
-    ".pyenv",
-    ".local/share/uv",
-    ".m2",
-    ".gradle",
-    ".sdkman",
-    "go",
-    ".local/bin",
-];
+/// How long packing what was left may take, and how large it may be, in bytes.
+const PACK_LIMIT: Duration = Duration::from_secs(600);
+const PACK_MOST: u64 = 1 << 30;
 
-/// Files in those caches that hold secrets, below home.
-const SECRETS: [&str; 6] = [
-    ".cargo/credentials",
-    ".cargo/credentials.toml",
-    ".m2/settings.xml",
-    ".m2/settings-security.xml",
-    ".gradle/gradle.properties",
-    ".yarn/.npmrc",
-];
-
-/// What keeps the units of a workflow in their place.
-///
-/// # Errors
-/// Where the configuration wants a sandbox that is not to be had here.
-pub(super) fn kind(mode: SandboxMode) -> Result<Kind> {
-    match (mode, sandbox::available()) {
-        (SandboxMode::None, _) => Ok(Kind::None),
-        (SandboxMode::Auto, kind) => Ok(kind),
-        (SandboxMode::Bubblewrap, Kind::Bubblewrap) => Ok(Kind::Bubblewrap),
-        (SandboxMode::Bubblewrap, Kind::None) => Err(unavailable("bubblewrap")),
-        (SandboxMode::Landlock, _) => Err(unavailable("landlock")),
-    }
+/// What a unit's confinement depends on.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub(super) tools: &'a Tools,
+    pub(super) state: &'a RunState,
+    pub(super) name: &'a WorkspaceName,
+    pub(super) workspace: &'a Workspace,
+    /// The agent whose turn it is, by its name; none for checks and setup commands.
+    pub(super) agent: Option<&'a str>,
 }
 
-fn unavailable(which: &str) -> anyhow::Error {
-    Failure::new(
-        ExitCode::Usage,
-        format!("the sandbox {which} does not work here"),
-    )
-    .hint("dynwf doctor says why; `[sandbox] mode = \"auto\"` takes the best that works")
-    .into()
-}
-
-/// The mode for an agent's table: its own, else that of `[sandbox]`.
+/// The mode for an agent's table: its own, else that of `[sandbox]`, which checks and setup commands go by.
 pub(super) fn mode(tools: &Tools, table: &AgentConfig) -> SandboxMode {
     table.sandbox.unwrap_or(tools.config.sandbox.mode)
 }
 
-/// Wraps a task so that it runs in its sandbox, if it is to.
-pub(super) fn confine(
-    tools: &Tools,
-    state: &RunState,
-    unit: &Unit,
-    workspace: &Workspace,
-    folder: &UnitDir,
-    worker: (&str, &AgentConfig),
-    mut task: Task,
-) -> Result<Task> {
-    let (agent, table) = worker;
-    if kind(mode(tools, table))? == Kind::None {
-        return Ok(task);
+/// What a mode amounts to on this machine.
+///
+/// # Errors
+/// A usage [`Failure`] where the wanted kind does not work here.
+pub(super) fn kind(mode: SandboxMode) -> Result<Kind> {
+    match (mode, sandbox::available()) {
+        (SandboxMode::None, _) => Ok(Kind::None),
+        (SandboxMode::Auto, found) => Ok(found),
+        (SandboxMode::Bubblewrap, Kind::Bubblewrap) => Ok(Kind::Bubblewrap),
+        (SandboxMode::Bubblewrap, Kind::None) => Err(Failure::usage(
+            "bubblewrap is wanted and does not work on this machine",
+        )
+        .hint("install bubblewrap and allow user namespaces, or set [sandbox] mode = \"none\"")
+        .into()),
+        (SandboxMode::Landlock, _) => {
+            Err(Failure::usage("the sandbox `landlock` is not built yet")
+                .hint("set [sandbox] mode to \"auto\", \"bubblewrap\" or \"none\"")
+                .into())
+        }
     }
-    let private = private_of(tools, state, &unit.workspace, unit.attempt);
-    workspace::lend(&tools.git, workspace, &private)
-        .with_context(|| format!("lending {} a git directory", unit.workspace))?;
-    let home = home_of(&mut task);
-    let own_home = tools
-        .store
-        .folder(&state.slug)
-        .join("homes")
-        .join(format!("{}.{}", unit.workspace, unit.attempt));
-    let place = places(agent, table, &home, &own_home)?;
-    let common = tools.git.common_dir();
-    let mut read = vec![common.to_owned()];
-    read.extend(shown(&task, &home));
-    read.extend(extra(&tools.config.sandbox.read, &home));
-    // What this user cannot see cannot be shown, and bubblewrap would refuse to try.
-    read.retain(|path| path.metadata().is_ok());
-    let mut write = vec![
-        PathBuf::from(&workspace.path),
-        folder.io(),
-        private.folder.clone(),
-    ];
-    write.extend(extra(&tools.config.sandbox.write, &home));
-    let view = Sandbox {
-        cover: vec!["/tmp".into(), "/run".into()],
-        place,
-        read,
-        hide: SECRETS
+}
+
+/// Puts a task into its sandbox, or notes how things stand around it where there is none.
+pub(super) fn confine(scene: &Scene<'_>, folder: &UnitDir, task: &mut Task) -> Result<()> {
+    let config = scene.config();
+    if kind(mode(scene.tools, &config))? == Kind::None {
+        if *scene.name == WorkspaceName::Checkout {
+            return Ok(());
+        }
+        return scene.watch(folder);
+    }
+    let of_its_own = *scene.name != WorkspaceName::Checkout;
+    let private = scene.private();
+    if private.exists() && !private.is_current(&scene.tools.git, scene.workspace)? {
+        // Its branch moved on.
+        bring_rest_home(scene, Timestamp::now())?;
+        private.forget()?;
+    }
+    if of_its_own {
+        private.prepare(&scene.tools.git, scene.workspace)?;
+    }
+    let mut env = task.env.take().unwrap_or_default();
+    give_home(&mut env);
+    let mut view = scene.view(&config, &env, &private, folder);
+    if !of_its_own {
+        // In the user's own checkout git itself is seen, and cannot be written.
+        view.git = None;
+        view.files.clear();
+        view.sealed.clear();
+    }
+    if let Some(copy) = scene.client_copy(&config) {
+        copy.take()?;
+        let place = copy.to.to_string_lossy().into_owned();
+        env.insert(copy.client.variable.to_owned(), place);
+        view.write.push(copy.to);
+    }
+    let argv = std::mem::take(&mut task.argv);
+    if let Some(program) = argv.first() {
+        let path = env.get("PATH").map_or("", String::as_str);
+        view.programs.extend(client::find(program, path));
+    }
+    task.argv = view.wrap(argv, &mut env).context("building the sandbox")?;
+    task.env = Some(env);
+    Ok(())
+}
+
+/// What is to be done once a unit has ended: credentials that a client refreshed go back, and strays are noted
+/// down for [`notes`].
+pub(super) fn release(scene: &Scene<'_>, folder: &UnitDir) -> Result<()> {
+    if let Some(copy) = scene
+        .client_copy(&scene.config())
+        .filter(|copy| copy.to.is_dir())
+    {
+        copy.give_back()
+            .context("giving refreshed credentials back")?;
+    }
+    let noted = folder.ctl().join("around.json");
+    let Ok(text) = fs::read(&noted) else {
+        return Ok(());
+    };
+    let watch: Watch =
+        serde_json::from_slice(&text).with_context(|| format!("reading {}", noted.display()))?;
+    let unit = folder.root().file_name().unwrap_or_default();
+    let stray = scene.folder("stray");
+    let strays = watch.strays(&scene.tools.git, &stray.join(unit))?;
+    if !strays.is_empty() {
+        fs::create_dir_all(&stray).with_context(|| format!("making {}", stray.display()))?;
+        let mut text = strays.join("\n");
+        text.push('\n');
+        let list = stray.join(unit).with_extension("txt");
+        fs::write(&list, text).with_context(|| format!("writing {}", list.display()))?;
+    }
+    fs::remove_file(&noted).with_context(|| format!("removing {}", noted.display()))
+}
+
+/// What people should know of a workspace before it is collected: commits and stashes, which are brought home,
+/// and what its units may have changed elsewhere.
+pub(super) fn notes(scene: &Scene<'_>, at: Timestamp) -> Result<Vec<String>> {
+    let mut notes = bring_home(scene, at)?;
+    let stray = scene.folder("stray");
+    let mut lists: Vec<PathBuf> = fs::read_dir(&stray)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "txt"))
+        .collect();
+    lists.sort();
+    for list in lists {
+        let text = fs::read_to_string(&list).unwrap_or_default();
+        notes.extend(text.lines().map(|line| {
+            format!("changed while it ran without a sandbox, by it or by somebody else: {line}")
+        }));
+    }
+    if notes.len() > 40 {
+        let more = notes.len() - 40;
+        notes.truncate(40);
+        notes.push(format!("and {more} more, in {}", stray.display()));
+    }
+    Ok(notes)
+}
+
+/// Forgets what belongs to a workspace that is reset or removed. What cannot be brought home stays.
+pub(super) fn forget(scene: &Scene<'_>, at: Timestamp) -> Result<()> {
+    bring_rest_home(scene, at)?;
+    scene.private().forget()?;
+    for kind in ["client", "stray"] {
+        let folder = scene.folder(kind);
+        if folder.exists() {
+            fs::remove_dir_all(&folder)
+                .with_context(|| format!("removing {}", folder.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Brings home what was left since that was last done.
+fn bring_rest_home(scene: &Scene<'_>, at: Timestamp) -> Result<()> {
+    if !scene.private().is_emptied() {
+        bring_home(scene, at)?;
+    }
+    Ok(())
+}
+
+/// Brings home what was left in the private git directory. One that cannot be read is kept aside, and said so.
+fn bring_home(scene: &Scene<'_>, at: Timestamp) -> Result<Vec<String>> {
+    let private = scene.private();
+    if !private.exists() {
+        return Ok(Vec::new());
+    }
+    let stamp = at.strftime("%Y%m%dT%H%M%S%3fZ").to_string();
+    let name = scene.name.to_string();
+    let keep = Keep {
+        made: scene.state.slug.made(&name, &stamp),
+        rescue: scene.state.slug.rescue(&name, &format!("{stamp}-git")),
+        at,
+    };
+    let harvested = workspace::harvest(&scene.tools.git, &private, &keep, &mut |script| {
+        scene.pack(&private, script)
+    });
+    match harvested {
+        Ok(harvest) => {
+            private.emptied()?;
+            Ok(harvest.notes)
+        }
+        Err(error) => {
+            let aside = scene.folder("kept").with_extension(&stamp);
+            private.move_to(&aside)?;
+            Ok(vec![format!(
+                "its private git directory could not be read ({error:#}); it is kept in {}",
+                aside.display()
+            )])
+        }
+    }
+}
+
+impl Scene<'_> {
+    fn config(&self) -> AgentConfig {
+        self.agent
+            .map(|name| self.tools.config.agent(name))
+            .unwrap_or_default()
+    }
+
+    /// The folder of this kind that belongs to the workspace.
+    fn folder(&self, kind: &str) -> PathBuf {
+        let checkout = Path::new("@checkout");
+        let name = match self.name {
+            WorkspaceName::Checkout => Some(checkout.as_os_str()),
+            _ => Path::new(&self.workspace.admin).file_name(),
+        };
+        let folder = self.tools.store.folder(&self.state.slug).join(kind);
+        folder.join(name.unwrap_or_default())
+    }
+
+    fn private(&self) -> Private {
+        Private::new(self.folder("private"))
+    }
+
+    fn view(
+        &self,
+        config: &AgentConfig,
+        env: &BTreeMap<String, String>,
+        private: &Private,
+        folder: &UnitDir,
+    ) -> Sandbox {
+        let home = env.get("HOME").map(PathBuf::from);
+        let settings = &self.tools.config.sandbox;
+        let below_home = |paths: &[String]| -> Vec<PathBuf> {
+            paths
+                .iter()
+                .map(|path| expand(path, home.as_deref()))
+                .collect()
+        };
+        let network = config.network.unwrap_or(settings.network);
+        Sandbox {
+            workspace: PathBuf::from(&self.workspace.path),
+            git: Some(PrivateGit {
+                dir: private.git_dir(),
+                pointer: private.pointer(),
+            }),
+            io: Some(folder.io()),
+            repository: Some(self.tools.git.common_dir().to_owned()),
+            sealed: self
+                .tools
+                .git
+                .main_work_tree()
+                .map(Path::to_owned)
+                .into_iter()
+                .collect(),
+            hidden: self.hidden(),
+            files: home
+                .iter()
+                .map(|home| (private.person(), home.join(".gitconfig")))
+                .collect(),
+            programs: Vec::new(),
+            read: below_home(&settings.read),
+            write: below_home(&settings.write),
+            offline: network == Network::None,
+            home,
+        }
+    }
+
+    /// The journal, the approvals and everything else of ours; and the agent that signs for the person.
+    fn hidden(&self) -> Vec<PathBuf> {
+        let socket = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
+        let mut hidden = vec![self.tools.store.root().to_owned()];
+        hidden.extend(socket.filter(|socket| socket.is_absolute()));
+        hidden
+    }
+
+    fn client_copy(&self, config: &AgentConfig) -> Option<ClientCopy<'static>> {
+        let name = self.agent?;
+        let client = agent::row_of(name, config).ok()?.home?;
+        let home = std::env::var_os("HOME").map(PathBuf::from)?;
+        let named = std::env::var(client.variable).ok();
+        let to = self.folder("client").join(name);
+        let own = config.config_dir.as_deref();
+        Some(ClientCopy::new(client, own, named.as_deref(), &home, to))
+    }
+
+    fn pack(&self, private: &Private, script: &Script) -> Result<Vec<u8>> {
+        let work = tempfile::tempdir().context("making a temporary folder")?;
+        let view = Sandbox {
+            workspace: work.path().to_owned(),
+            repository: Some(self.tools.git.common_dir().to_owned()),
+            hidden: self.hidden(),
+            home: std::env::var_os("HOME").map(PathBuf::from),
+            read: vec![private.folder().to_owned()],
+            offline: true,
+            ..Sandbox::default()
+        };
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut env = BTreeMap::from([("PATH".to_owned(), path)]);
+        env.extend(script.env.iter().cloned());
+        let argv = ["/bin/sh", "-c", script.run.as_str()].map(str::to_owned);
+        view.capture(argv.to_vec(), env, &script.stdin, PACK_LIMIT, PACK_MOST)
+            .context("packing what was committed in the sandbox")
+    }
+
+    /// Notes how things stand around a unit without a sandbox.
+    fn watch(&self, folder: &UnitDir) -> Result<()> {
+        let idle: Vec<(String, Workspace)> = self
+            .state
+            .packets
             .iter()
-            .map(|file| home.join(file))
-            .filter(|file| file.is_file())
-            .collect(),
-        cover_again: vec![common.join("dynwf")],
-        write,
-        file: Some((
-            private.dotgit.clone(),
-            Path::new(&workspace.path).join(".git"),
-        )),
-        cwd: PathBuf::from(&task.cwd),
-        network: table.network.unwrap_or(tools.config.sandbox.network) == Network::Host,
-    };
-    task.argv = view.wrap(&task.argv);
-    Ok(task)
+            .filter(|(_, packet)| {
+                matches!(
+                    packet.stage,
+                    Stage::Accepted | Stage::Integrated | Stage::NoChange | Stage::Done
+                )
+            })
+            .filter_map(|(id, packet)| Some((id.to_string(), packet.workspace.clone()?)))
+            .filter(|(_, workspace)| workspace.admin != self.workspace.admin)
+            .collect();
+        let watch = workspace::watch(&self.tools.git, &idle)?;
+        let file = folder.ctl().join("around.json");
+        fs::write(&file, serde_json::to_vec(&watch)?)
+            .with_context(|| format!("writing {}", file.display()))
+    }
 }
 
-/// The private git directory of one attempt.
-pub(super) fn private_of(
-    tools: &Tools,
-    state: &RunState,
-    name: &WorkspaceName,
-    attempt: u32,
-) -> PrivateGit {
-    let folder = tools.store.folder(&state.slug).join("private");
-    PrivateGit::at(&folder.join(format!("{name}.{attempt}")))
+/// Where the person has no home folder, the unit gets one: many tools fail without.
+fn give_home(env: &mut BTreeMap<String, String>) {
+    let home = env.get("HOME").map(Path::new);
+    if !home.is_some_and(|home| home.is_absolute() && home.is_dir() && home.parent().is_some()) {
+        env.insert("HOME".to_owned(), "/tmp/home".to_owned());
+    }
 }
 
-/// The home folder that the unit sees. Where the person has none, nothing can be laid over it: then it gets one below
-/// the temporary folder.
-fn home_of(task: &mut Task) -> PathBuf {
-    let home = task.env.as_ref().and_then(|env| env.get("HOME"));
-    let known = home
-        .map(PathBuf::from)
-        .filter(|home| home.is_absolute() && home.is_dir() && home.parent().is_some());
-    known.unwrap_or_else(|| {
-        let made = PathBuf::from("/tmp/home");
-        if let Some(env) = &mut task.env {
-            env.insert("HOME".to_owned(), made.to_string_lossy().into_owned());
+/// A path of the configuration: `~` is the home folder.
+fn expand(path: &str, home: Option<&Path>) -> PathBuf {
+    match (path.strip_prefix('~'), home) {
+        (Some(below), Some(home)) if below.is_empty() || below.starts_with('/') => {
+            home.join(below.trim_start_matches('/'))
         }
-        made
-    })
-}
-
-/// The unit's own home in the place of the person's, with a copy of what its client needs to know.
-fn places(
-    agent: &str,
-    table: &AgentConfig,
-    home: &Path,
-    own: &Path,
-) -> Result<Vec<(PathBuf, PathBuf)>> {
-    let fresh = !own.exists();
-    fs::create_dir_all(own).with_context(|| format!("making {}", own.display()))?;
-    let mut places = vec![(own.to_owned(), home.to_owned())];
-    let client = match agent {
-        COMMAND_AGENT => None,
-        name => agent::row_of(name, table)?.home,
-    };
-    let Some(client) = client else {
-        return Ok(places);
-    };
-    let elsewhere = table.config_dir.as_ref().map(|dir| expand(dir, home));
-    let copy = match &elsewhere {
-        Some(_) => own.with_extension("config"),
-        None => own.join(client.folder),
-    };
-    if fresh || !copy.exists() {
-        let from = elsewhere
-            .clone()
-            .unwrap_or_else(|| home.join(client.folder));
-        copy_folder(&from, &copy, client.leave)
-            .with_context(|| format!("copying the configuration in {}", from.display()))?;
-        for name in client.beside {
-            let file = home.join(name);
-            if file.is_file() {
-                let to = own.join(name);
-                fs::copy(&file, &to).with_context(|| format!("copying {}", file.display()))?;
-            }
-        }
-    }
-    if let Some(at) = elsewhere {
-        places.push((copy, at));
-    }
-    Ok(places)
-}
-
-/// Copies plain files and folders; links and special files are nothing that a client needs.
-fn copy_folder(from: &Path, to: &Path, leave: &[&str]) -> Result<()> {
-    fs::create_dir_all(to).with_context(|| format!("making {}", to.display()))?;
-    let Ok(entries) = fs::read_dir(from) else {
-        return Ok(());
-    };
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name();
-        if leave.iter().any(|left| name == *left) {
-            continue;
-        }
-        let kind = entry.file_type()?;
-        let target = to.join(&name);
-        if kind.is_dir() {
-            copy_folder(&entry.path(), &target, &[])?;
-        } else if kind.is_file() {
-            fs::copy(entry.path(), &target)
-                .with_context(|| format!("copying {}", entry.path().display()))?;
-        }
-    }
-    Ok(())
-}
-
-/// Brings refreshed credentials of a client back, by name only, where the person's own did not change meanwhile.
-pub(super) fn bring_back(
-    tools: &Tools,
-    state: &RunState,
-    unit: &Unit,
-    agent: &str,
-    table: &AgentConfig,
-) {
-    let Some(client) = agent::row_of(agent, table).ok().and_then(|row| row.home) else {
-        return;
-    };
-    let Some(home) = std::env::var_os("HOME").map(PathBuf::from) else {
-        return;
-    };
-    let own = tools
-        .store
-        .folder(&state.slug)
-        .join("homes")
-        .join(format!("{}.{}", unit.workspace, unit.attempt));
-    let (copy, original) = match &table.config_dir {
-        Some(dir) => (own.with_extension("config"), expand(dir, &home)),
-        None => (own.join(client.folder), home.join(client.folder)),
-    };
-    for name in client.refreshed {
-        // Best effort: a client whose credentials did not come back asks the person to log in again.
-        let _ = refresh(&copy.join(name), &original.join(name));
-    }
-}
-
-fn refresh(copy: &Path, original: &Path) -> Result<()> {
-    let (new, old) = (fs::symlink_metadata(copy)?, fs::symlink_metadata(original)?);
-    if !new.is_file()
-        || !old.is_file()
-        || new.len() > 1 << 20
-        || new.modified()? <= old.modified()?
-    {
-        return Ok(());
-    }
-    let bytes = fs::read(copy)?;
-    if bytes != fs::read(original)? && serde_json::from_slice::<serde_json::Value>(&bytes).is_ok() {
-        crate::process::write_durably(original, &bytes)?;
-    }
-    Ok(())
-}
-
-/// What is shown again of covered folders: the program, PATH, tool caches.
-fn shown(task: &Task, home: &Path) -> Vec<PathBuf> {
-    let mut shown: Vec<PathBuf> = CACHES.iter().map(|cache| home.join(cache)).collect();
-    let path = task
-        .env
-        .as_ref()
-        .and_then(|env| env.get("PATH"))
-        .map_or("", String::as_str);
-    shown.extend(
-        path.split(':')
-            .filter(|entry| entry.starts_with('/'))
-            .flat_map(|entry| tree(Path::new(entry))),
-    );
-    if let Some(program) = task
-        .argv
-        .first()
-        .and_then(|program| client::find(program, path))
-    {
-        shown.extend(program.parent().into_iter().flat_map(tree));
-        let real = client::behind(&program).canonicalize().ok();
-        shown.extend(real.iter().filter_map(|real| real.parent()).flat_map(tree));
-    }
-    // A folder that is no more than home itself would show everything again.
-    shown.retain(|path| path.components().count() > 1 && !home.starts_with(path));
-    shown
-}
-
-/// The folder, and where it belongs to an installed package the whole of that.
-fn tree(folder: &Path) -> Vec<PathBuf> {
-    let mut found = vec![folder.to_owned()];
-    let mut top = PathBuf::new();
-    for part in folder.components() {
-        top.push(part);
-        if part.as_os_str() == "node_modules" {
-            found.push(top.clone());
-            break;
-        }
-    }
-    found
-}
-
-fn extra(paths: &[String], home: &Path) -> Vec<PathBuf> {
-    paths
-        .iter()
-        .map(|path| expand(path, home))
-        .filter(|path| path.exists())
-        .collect()
-}
-
-fn expand(path: &str, home: &Path) -> PathBuf {
-    match path.strip_prefix("~/") {
-        Some(below) => home.join(below),
-        None if path == "~" => home.to_owned(),
-        None => PathBuf::from(path),
+        _ => PathBuf::from(path),
     }
 }

@@ -3,11 +3,12 @@
 use anyhow::{Context as _, Result, anyhow};
 use jiff::Timestamp;
 
-use super::confine;
+use super::confine::{self, Scene};
 use super::message::{CollectResult, Input, MergeResult, Tools};
 use crate::fault;
+use crate::git::Git;
 use crate::integrate::{self, Merged};
-use crate::model::id::{CommitId, PacketId};
+use crate::model::id::{CommitId, PacketId, TreeId};
 use crate::model::packet::{Collected, Conflict, ConflictFile, RiskFacts, Weight};
 use crate::model::scope::Scope;
 use crate::model::state::{Integration, PacketState, RunState};
@@ -28,12 +29,15 @@ pub(super) fn collect(tools: &Tools, state: &RunState, id: &PacketId) -> Result<
         .ok_or_else(|| anyhow!("packet {id} has no base"))?;
     fault::point("collect:before");
     let name = WorkspaceName::Packet(id.clone());
-    let private = confine::private_of(tools, state, &name, packet.attempt);
-    let stamp = time_of(packet, state)
-        .strftime("%Y%m%dT%H%M%SZ")
-        .to_string();
-    let keep = state.slug.rescue(&format!("{id}-commits"), &stamp);
-    let kept = workspace::harvest(&tools.git, &private, &base, &keep)?;
+    let scene = Scene {
+        tools,
+        state,
+        name: &name,
+        workspace,
+        agent: None,
+    };
+    let notes = confine::notes(&scene, time_of(packet, state))?;
+    fault::point("collect:harvested");
     let mut collection = workspace::collect(
         &tools.git,
         workspace,
@@ -44,7 +48,7 @@ pub(super) fn collect(tools: &Tools, state: &RunState, id: &PacketId) -> Result<
             message: integrate::packet_message(&state.slug, planned),
         },
     )?;
-    collection.notes.extend(kept);
+    collection.notes.extend(notes);
     let result = match collection.outcome {
         // In goal mode the checks decide, also about an agent that changed nothing.
         Outcome::Nothing if planned.turns.is_some_and(|turns| turns > 1) => {
@@ -62,16 +66,12 @@ pub(super) fn collect(tools: &Tools, state: &RunState, id: &PacketId) -> Result<
         },
         Outcome::Refused { why } => CollectResult::Refused(why),
         Outcome::Work { tip, tree } => {
-            let scope = Scope::new(&planned.scope)
-                .map_err(|bad| anyhow!("scope {} of packet {id}: {}", bad.index, bad.why))?;
-            let facts = risk_facts(&tools.git, &tools.git.tree_of(&base)?, &tree, &scope)?;
+            let work = collected(&tools.git, base, tip, tree, &planned.scope)
+                .with_context(|| format!("looking at the work of packet {id}"))?;
             CollectResult::Work(Box::new(Collected {
-                base,
-                tip,
-                tree,
-                facts,
                 found: collection.found_branch,
                 notes: collection.notes,
+                ..work
             }))
         }
     };
@@ -117,6 +117,26 @@ pub(super) fn weigh(tools: &Tools, state: &RunState) -> Result<Input> {
         additions: facts.additions,
         deletions: facts.deletions,
     }))
+}
+
+/// A packet's work with what is risky about it; `scope` is the packet's.
+pub(super) fn collected(
+    git: &Git,
+    base: CommitId,
+    tip: CommitId,
+    tree: TreeId,
+    scope: &[String],
+) -> Result<Collected> {
+    let scope = Scope::new(scope).map_err(|bad| anyhow!("pattern {}: {}", bad.index, bad.why))?;
+    let facts = risk_facts(git, &git.tree_of(&base)?, &tree, &scope)?;
+    Ok(Collected {
+        base,
+        tip,
+        tree,
+        facts,
+        found: None,
+        notes: Vec::new(),
+    })
 }
 
 pub(super) fn packet_of<'a>(

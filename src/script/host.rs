@@ -12,7 +12,7 @@ use rquickjs::{Ctx, Exception, Function, Object, Persistent, Promise, Value};
 
 use super::call::{Body, Call, CallKind, key};
 use super::limits::Limits;
-use super::setup::Resolve;
+use super::setup::{Refuse, Resolve};
 use super::source::{Source, Sources};
 use super::talk::{Nulled, Said};
 use super::{check, schema};
@@ -43,6 +43,7 @@ pub(super) struct Shared {
     pub(super) sources: Sources,
     limits: Limits,
     resolve: Resolve,
+    refuse: Refuse,
     made: u64,
     agents: u64,
     steps: u64,
@@ -52,7 +53,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(limits: Limits, sources: Sources, resolve: Resolve) -> Self {
+    pub(super) fn new(limits: Limits, sources: Sources, resolve: Resolve, refuse: Refuse) -> Self {
         Self {
             said: Vec::new(),
             pending: HashMap::new(),
@@ -60,6 +61,7 @@ impl Shared {
             sources,
             limits,
             resolve,
+            refuse,
             made: 0,
             agents: 0,
             steps: 0,
@@ -146,6 +148,9 @@ impl Shared {
         {
             schema::usable(wanted).map_err(|why| format!("{function} schema: {why}"))?;
             self.schemas.insert(wanted.to_string());
+        }
+        if let Some(why) = (self.refuse)(&body) {
+            return Err(why);
         }
         *count += 1;
         self.made += 1;

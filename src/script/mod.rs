@@ -23,10 +23,10 @@ mod thrown;
 #[cfg(test)]
 mod tests;
 
-pub use call::{Body, Call, CallKind};
+pub use call::{AgentCall, Body, Call, CallKind, PacketCall, PacketRef};
 pub use engine::Engine;
 pub use limits::Limits;
-pub use setup::{Resolve, Setup};
+pub use setup::{Refuse, Resolve, Setup};
 pub use talk::{Answer, ErrorKind, Failed, Nulled, Outcome, Said, ScriptError};
 
 use sha2::{Digest as _, Sha256};
@@ -42,6 +42,11 @@ const POISON: &str = include_str!("poison.js");
 
 /// The functions that a script sees.
 const PRELUDE: &str = include_str!("prelude.js");
+
+/// The engine, the contract and what runs before a script, in one line: what a journal is compared with.
+pub fn engine_version() -> String {
+    format!("{VERSION}, prelude {}", &prelude_hash()[..12])
+}
 
 /// SHA-256, in hex, of everything that runs before a script.
 pub fn prelude_hash() -> String {

@@ -1,291 +1,385 @@
-//! A git directory of a packet's own, for the sandbox.
+//! A private git directory for what runs in a sandbox.
 //!
-//! In the sandbox the repository is read-only, and this directory is seen in the place of the workspace's `.git`: every
-//! git command works there, and nothing of the shared repository changes. It borrows the repository's objects.
-//! Afterwards it is read as plain files, never through its own configuration, which the unit could have changed:
-//! commits are imported with a check of every object, and what collecting would not see (a stash, commits, an
-//! unfinished merge) is kept on a ref and named.
+//! It is shown in the place of the workspace's `.git`: an own HEAD, index, configuration and refs, the
+//! repository's objects borrowed. So every git command works for an agent, commits and stashes too, and nothing
+//! of the repository changes. The folder that holds it:
+//!
+//! ```text
+//! git/       the directory; the unit writes it
+//! dotgit     the `.git` file that names it
+//! gitconfig  who the person is, for repositories that a unit makes
+//! known      the commits that it knew from the start, one a line
+//! head       the commit that HEAD stood on at the start
+//! emptied    there once everything was brought home
+//! reader/    a git directory without anything: for reading the objects without obeying `git/config`
+//! ```
+//!
+//! Invariants: filled under another name and renamed, so that it is whole or not there. After a unit ran in it,
+//! `git/` is somebody else's: it is read as plain files (`harvest`), and no git of ours is run on it.
 
-use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use super::disk;
-use super::place::{Head, Place, unfinished};
-use crate::git::{Git, RefMove};
-use crate::model::id::{CommitId, RefName};
-use crate::model::op::RefUpdate;
+use super::place::{Extent, Head, Place, SEED};
+use crate::git::Git;
+use crate::model::id::CommitId;
 use crate::model::packet::Workspace;
 
-/// The longest ref file that is read, in bytes.
-const LONGEST_REF: u64 = 1024;
+/// What of the repository's settings matters for the content of files, and who the person is. The commands of
+/// filters run in the sandbox only.
+const SETTINGS: &str = r"^(user\.(name|email)|filter\..*|core\.(autocrlf|eol|filemode|symlinks|ignorecase|precomposeunicode|bigfilethreshold|quotepath)|init\.defaultbranch)$";
 
-/// A private git directory and the `.git` file that leads to it.
+/// The places in the folder of a private git directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PrivateGit {
-    /// The git directory: the unit writes it.
-    pub folder: PathBuf,
-    /// The file that is seen as the workspace's `.git`.
-    pub dotgit: PathBuf,
+pub struct Private {
+    folder: PathBuf,
 }
 
-impl PrivateGit {
-    /// The private git directory below this folder, which need not exist yet.
-    pub fn at(root: &Path) -> Self {
-        Self {
-            folder: root.join("git"),
-            dotgit: root.join("dotgit"),
+impl Private {
+    /// The private git directory in this folder, which need not exist.
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// The git directory.
+    pub fn git_dir(&self) -> PathBuf {
+        self.folder.join("git")
+    }
+
+    /// The file to show as `.git`.
+    pub fn pointer(&self) -> PathBuf {
+        self.folder.join("dotgit")
+    }
+
+    /// The file to show as the person's own git configuration.
+    pub fn person(&self) -> PathBuf {
+        self.folder.join("gitconfig")
+    }
+
+    /// A git directory without settings, refs and objects.
+    pub fn reader(&self) -> PathBuf {
+        self.folder.join("reader")
+    }
+
+    /// Whether it is there.
+    pub fn exists(&self) -> bool {
+        self.folder.is_dir()
+    }
+
+    pub(super) fn known(&self) -> PathBuf {
+        self.folder.join("known")
+    }
+
+    /// The commit that HEAD stood on at the start.
+    pub(super) fn start(&self) -> Option<CommitId> {
+        disk::read_text(&self.folder.join("head"))?
+            .trim_end()
+            .parse()
+            .ok()
+    }
+
+    /// Whether it belongs to what the workspace holds now: its branch was not moved since.
+    ///
+    /// # Errors
+    /// If the workspace's record is gone or git fails.
+    pub fn is_current(&self, git: &Git, workspace: &Workspace) -> Result<bool> {
+        let place = Place::open(git, workspace)?;
+        let head = place.head_commit()?;
+        Ok(head.is_some() && self.start() == head)
+    }
+
+    /// Notes that everything in it was brought home.
+    ///
+    /// # Errors
+    /// If the note cannot be written.
+    pub fn emptied(&self) -> Result<()> {
+        write(&self.folder.join("emptied"), "")
+    }
+
+    /// Whether everything in it was brought home and nobody got it since.
+    pub fn is_emptied(&self) -> bool {
+        self.folder.join("emptied").exists()
+    }
+
+    /// Makes it for what the workspace holds now. One that is there stays, with what earlier units left in it.
+    ///
+    /// # Errors
+    /// If the workspace's record is gone, or git or the file system fails.
+    pub fn prepare(&self, git: &Git, workspace: &Workspace) -> Result<()> {
+        if self.exists() {
+            return disk::remove_if_there(&self.folder.join("emptied"));
         }
+        let place = Place::open(git, workspace)?;
+        let fresh = disk::with_suffix(&self.folder, ".new");
+        disk::delete_tree(&fresh)?;
+        fs::create_dir_all(&fresh).with_context(|| format!("making {}", fresh.display()))?;
+        self.fill(&place, &fresh)
+            .with_context(|| format!("preparing a private git directory for {}", workspace.path))?;
+        disk::rename(&fresh, &self.folder)
+    }
+
+    /// The folder that holds everything.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Moves it away, to be looked at by a person. Does nothing if it is not there.
+    ///
+    /// # Errors
+    /// If the file system fails.
+    pub fn move_to(&self, aside: &Path) -> Result<()> {
+        if !self.exists() {
+            return Ok(());
+        }
+        if let Some(folder) = aside.parent() {
+            make_folder(folder)?;
+        }
+        disk::rename(&self.folder, aside)
+    }
+
+    /// Removes it with all that is in it.
+    ///
+    /// # Errors
+    /// If something cannot be deleted.
+    pub fn forget(&self) -> Result<()> {
+        disk::delete_tree(&self.folder)
+    }
+
+    fn fill(&self, place: &Place<'_>, fresh: &Path) -> Result<()> {
+        let common = place.git.common_dir();
+        let head = place
+            .head_commit()?
+            .context("the workspace stands on no commit")?;
+        let sha256 = head.as_str().len() == 64;
+        let settings = settings(place.git)?;
+        let refs = known_refs(place.git)?;
+
+        let git = fresh.join("git");
+        for folder in [
+            "objects/info",
+            "objects/pack",
+            "refs/heads",
+            "refs/tags",
+            "info",
+        ] {
+            make_folder(&git.join(folder))?;
+        }
+        let head_text = match &place.head {
+            Head::Branch(name) => format!("ref: {name}\n"),
+            Head::Detached => format!("{head}\n"),
+        };
+        write(&git.join("HEAD"), &head_text)?;
+        write(
+            &git.join("config"),
+            &config(sha256, place.extent, &settings),
+        )?;
+        write(&git.join("packed-refs"), &refs)?;
+        let borrowed = common.join("objects");
+        write(
+            &git.join("objects/info/alternates"),
+            &format!("{}\n", borrowed.display()),
+        )?;
+        write(&git.join("info/exclude"), &excludes(place.git)?)?;
+        copy_if_there(
+            &common.join("info/attributes"),
+            &git.join("info/attributes"),
+        )?;
+        copy_if_there(&common.join("shallow"), &git.join("shallow"))?;
+        if place.extent != Extent::Full {
+            let patterns = "info/sparse-checkout";
+            copy_if_there(&place.admin.join(patterns), &git.join(patterns))?;
+        }
+        // With its time: without it git's protection against edits in the second of writing is off.
+        disk::copy_file(&place.admin.join(SEED), &git.join("index"), true)
+            .context("copying the index")?;
+
+        let reader = fresh.join("reader");
+        make_folder(&reader.join("refs"))?;
+        make_folder(&reader.join("objects"))?;
+        write(&reader.join("HEAD"), "ref: refs/heads/none\n")?;
+        write(&reader.join("config"), &config(sha256, Extent::Full, &[]))?;
+        let pointer = format!("gitdir: {}\n", self.git_dir().display());
+        write(&fresh.join("dotgit"), &pointer)?;
+        write(&fresh.join("gitconfig"), &person(&settings))?;
+        let ids: String = refs.lines().filter_map(|line| line.split_once(' ')).fold(
+            format!("{head}\n"),
+            |mut ids, (id, _)| {
+                let _ = writeln!(ids, "{id}");
+                ids
+            },
+        );
+        write(&fresh.join("known"), &ids)?;
+        write(&fresh.join("head"), &format!("{head}\n"))
     }
 }
 
-/// Makes the private git directory of a workspace anew, as its branch stands now. What an earlier unit left in it must
-/// have been taken over by [`harvest`].
-///
-/// # Errors
-/// If the repository cannot be read or a file cannot be written.
-pub fn lend(git: &Git, workspace: &Workspace, private: &PrivateGit) -> Result<()> {
-    // The file comes last and goes first, so where it is everything is.
-    disk::remove_if_there(&private.dotgit)?;
-    let place = Place::open(git, workspace)?;
-    let folder = &private.folder;
-    if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("clearing {}", folder.display()))?;
+/// Writes a file. All of them can be made again: nothing is synced.
+fn write(path: &Path, content: &str) -> Result<()> {
+    fs::write(path, content).with_context(|| format!("writing {}", path.display()))
+}
+
+fn make_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).with_context(|| format!("making {}", path.display()))
+}
+
+fn copy_if_there(from: &Path, to: &Path) -> Result<()> {
+    if from.is_file() {
+        fs::copy(from, to)
+            .with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
     }
-    for below in ["refs/heads", "objects/info", "info"] {
-        let below = folder.join(below);
-        fs::create_dir_all(&below).with_context(|| format!("making {}", below.display()))?;
+    Ok(())
+}
+
+/// Branches, tags and what is known of remotes, as a `packed-refs` file.
+fn known_refs(git: &Git) -> Result<String> {
+    let mut refs = git
+        .command()
+        .args(["for-each-ref", "--format=%(objectname) %(refname)"])
+        .args(["refs/heads", "refs/remotes", "refs/tags"])
+        .text()?;
+    if !refs.is_empty() {
+        refs.push('\n');
     }
-    let head = match &place.head {
-        Head::Branch(name) => format!("ref: {name}\n"),
-        Head::Detached => format!(
-            "{}\n",
-            place.commit_of("HEAD")?.context("HEAD names no commit")?
+    Ok(refs)
+}
+
+/// The settings that are taken over, in their order.
+fn settings(git: &Git) -> Result<Vec<(String, String)>> {
+    let output = git
+        .command()
+        .args(["config", "-z", "--get-regexp", SETTINGS])
+        .run()?;
+    let mut settings: Vec<(String, String)> = String::from_utf8_lossy(&output.stdout)
+        .split('\0')
+        .filter(|entry| !entry.is_empty())
+        .map(|entry| {
+            let (key, value) = entry.split_once('\n').unwrap_or((entry, "true"));
+            (key.to_owned(), value.to_owned())
+        })
+        .collect();
+    // Whatever git takes a person's name from; without one, commits fail in the sandbox as they do outside.
+    if let Ok(ident) = git.ident()
+        && let Some((name, mail)) = ident.rsplit_once(" <")
+    {
+        settings.retain(|(key, _)| !key.starts_with("user."));
+        settings.push(("user.name".to_owned(), name.to_owned()));
+        let mail = mail.trim_end_matches('>').to_owned();
+        settings.push(("user.email".to_owned(), mail));
+    }
+    Ok(settings)
+}
+
+/// A configuration file. Nothing runs by itself: no hooks are there, and nothing is collected as garbage.
+fn config(sha256: bool, extent: Extent, settings: &[(String, String)]) -> String {
+    let mut pairs = vec![
+        (
+            "core.repositoryformatversion",
+            if sha256 { "1" } else { "0" },
         ),
-    };
-    let put = |name: &str, text: &str| {
-        let file = folder.join(name);
-        fs::write(&file, text).with_context(|| format!("writing {}", file.display()))
-    };
-    put("HEAD", &head)?;
-    put("config", &config(git)?)?;
-    put("packed-refs", &packed_refs(git)?)?;
-    put("objects/info/alternates", &alternates(git))?;
-    let exclude = git.common_dir().join("info/exclude");
-    put(
-        "info/exclude",
-        &fs::read_to_string(exclude).unwrap_or_default(),
-    )?;
-    let index = place.admin.join("index");
-    disk::copy_file(&index, &folder.join("index"), true)
-        .with_context(|| format!("copying {}", index.display()))?;
-    let dotgit = format!("gitdir: {}\n", folder.display());
-    fs::write(&private.dotgit, dotgit)
-        .with_context(|| format!("writing {}", private.dotgit.display()))
-}
-
-fn alternates(git: &Git) -> String {
-    format!("{}\n", git.common_dir().join("objects").display())
-}
-
-/// Branches and tags as they stand now, so that the unit can compare with them.
-fn packed_refs(git: &Git) -> Result<String> {
-    let mut refs: BTreeMap<String, String> = BTreeMap::new();
-    for prefix in ["refs/heads/", "refs/tags/"] {
-        for (name, commit) in git.list_refs(prefix)? {
-            refs.insert(name.to_string(), commit.to_string());
-        }
+        ("core.bare", "false"),
+        ("core.logallrefupdates", "true"),
+        ("gc.auto", "0"),
+        ("maintenance.auto", "false"),
+    ];
+    if sha256 {
+        pairs.push(("extensions.objectformat", "sha256"));
     }
-    let mut text = "# pack-refs with: sorted \n".to_owned();
-    for (name, commit) in refs {
-        text.push_str(&format!("{commit} {name}\n"));
+    if let Extent::Sparse { cone } = extent {
+        pairs.push(("core.sparsecheckout", "true"));
+        pairs.push((
+            "core.sparsecheckoutcone",
+            if cone { "true" } else { "false" },
+        ));
+    }
+    pairs.extend(
+        settings
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str())),
+    );
+    written(&pairs)
+}
+
+/// The person's own configuration, without anything of the repository.
+fn person(settings: &[(String, String)]) -> String {
+    let pairs: Vec<(&str, &str)> = settings
+        .iter()
+        .filter(|(key, _)| key.starts_with("user.") || key == "init.defaultbranch")
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
+    written(&pairs)
+}
+
+/// Settings in the form of git's configuration files.
+fn written(pairs: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (key, value) in pairs {
+        let (Some((section, rest)), Some((_, name))) = (key.split_once('.'), key.rsplit_once('.'))
+        else {
+            continue;
+        };
+        let sub = rest
+            .strip_suffix(name)
+            .and_then(|sub| sub.strip_suffix('.'));
+        let _ = match sub {
+            Some(sub) => writeln!(text, "[{section} \"{}\"]", escaped(sub)),
+            None => writeln!(text, "[{section}]"),
+        };
+        let _ = writeln!(text, "\t{name} = \"{}\"", escaped(value));
+    }
+    text
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+/// What is ignored: by the repository and by the person, whose own file the sandbox may not show.
+fn excludes(git: &Git) -> Result<String> {
+    let mut text = String::new();
+    let own = git
+        .command()
+        .args(["config", "--path", "--get", "core.excludesFile"])
+        .run()?;
+    let own = PathBuf::from(String::from_utf8_lossy(&own.stdout).trim_end());
+    for file in [own, git.common_dir().join("info/exclude")] {
+        if let Ok(part) = fs::read_to_string(&file) {
+            text.push_str(&part);
+            text.push('\n');
+        }
     }
     Ok(text)
 }
 
-/// The settings that decide what files mean, the person's name, and nothing that runs by itself.
-fn config(git: &Git) -> Result<String> {
-    let listed = git.command().args(["config", "-z", "--list"]).ok()?;
-    let listed = String::from_utf8_lossy(&listed).into_owned();
-    let kept = |key: &str| {
-        key.starts_with("filter.")
-            || matches!(
-                key,
-                "core.autocrlf"
-                    | "core.eol"
-                    | "core.symlinks"
-                    | "core.ignorecase"
-                    | "core.filemode"
-                    | "user.name"
-                    | "user.email"
-                    | "extensions.objectformat"
-            )
-    };
-    let mut text = String::new();
-    let mut version = 0;
-    for entry in listed.split('\0') {
-        let Some((key, value)) = entry.split_once('\n').filter(|(key, _)| kept(key)) else {
-            continue;
-        };
-        if key == "extensions.objectformat" {
-            version = 1;
-        }
-        let (section, name) = key.rsplit_once('.').unwrap_or((key, ""));
-        let section = match section.split_once('.') {
-            Some((section, sub)) => format!("{section} {}", quoted(sub)),
-            None => section.to_owned(),
-        };
-        text.push_str(&format!("[{section}]\n\t{name} = {}\n", quoted(value)));
-    }
-    Ok(format!(
-        "[core]\n\trepositoryformatversion = {version}\n\tbare = false\n\tlogallrefupdates = true\n\
-         [gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n{text}"
-    ))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn quoted(text: &str) -> String {
-    let escaped = text
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n");
-    format!("\"{escaped}\"")
-}
-
-/// Takes over what lies in the private git directory and is no file of the workspace: commits and a stash, on the
-/// ref `keep`. Returns what people should know. Doing it again changes nothing.
-///
-/// # Errors
-/// If git fails. What the unit did to the directory is never an error: what cannot be read is named.
-pub fn harvest(
-    git: &Git,
-    private: &PrivateGit,
-    base: &CommitId,
-    keep: &RefName,
-) -> Result<Vec<String>> {
-    if !private.dotgit.exists() {
-        return Ok(Vec::new());
-    }
-    let folder = &private.folder;
-    let mut notes: Vec<String> = unfinished(folder)
-        .into_iter()
-        .map(|what| format!("the worker left {what} unfinished"))
-        .collect();
-    let refs = Refs::read(folder);
-    let head = refs.head(folder).filter(|head| head != base);
-    let stash = refs.commit(folder, "refs/stash");
-    let made: Vec<&CommitId> = head.iter().chain(&stash).collect();
-    if made.is_empty() {
-        return Ok(notes);
-    }
-    if let Err(error) = import(git, folder, &made, base) {
-        notes.push(format!(
-            "the worker's own commits could not be read: {error:#}"
-        ));
-        return Ok(notes);
-    }
-    let tip = stash
-        .as_ref()
-        .or(head.as_ref())
-        .context("one of them is there")?;
-    let update = RefUpdate {
-        name: keep.clone(),
-        old: git.read_ref(keep)?,
-        new: Some(tip.clone()),
-    };
-    if let RefMove::Refused { name, .. } = git.update_refs(&[update], "dynwf: kept")? {
-        bail!("{name} moved while the worker's commits were kept");
-    }
-    notes.push(match (&head, &stash) {
-        (_, Some(_)) => {
-            format!("the worker left a stash, which is not part of its work: it is kept on {keep}")
-        }
-        _ => format!("the worker committed by itself; its commits are kept on {keep}"),
-    });
-    Ok(notes)
-}
-
-/// The refs of the directory, as plain text: no git runs on them.
-struct Refs(BTreeMap<String, String>);
-
-impl Refs {
-    fn read(folder: &Path) -> Self {
-        let text = read_short(&folder.join("packed-refs"), 64 << 20).unwrap_or_default();
-        Self(
-            text.lines()
-                .filter_map(|line| line.split_once(' '))
-                .map(|(id, name)| (name.to_owned(), id.to_owned()))
-                .collect(),
-        )
-    }
-
-    fn head(&self, folder: &Path) -> Option<CommitId> {
-        let text = read_short(&folder.join("HEAD"), LONGEST_REF)?;
-        match text.trim().strip_prefix("ref: ") {
-            Some(name) => self.commit(folder, name),
-            None => text.trim().parse().ok(),
+    #[test]
+    fn settings_are_written_as_git_reads_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config");
+        let pairs = [
+            ("core.eol", "lf"),
+            ("filter.a.b \"c\".clean", "x \\ \"y\" # ; z\n "),
+        ];
+        fs::write(&file, written(&pairs)).unwrap();
+        for (key, value) in pairs {
+            let output = std::process::Command::new("git")
+                .args(["config", "-z", "-f"])
+                .arg(&file)
+                .arg(key)
+                .output()
+                .unwrap();
+            assert_eq!(
+                String::from_utf8_lossy(&output.stdout),
+                format!("{value}\0")
+            );
         }
     }
-
-    fn commit(&self, folder: &Path, name: &str) -> Option<CommitId> {
-        let name: RefName = name.parse().ok()?;
-        let loose = read_short(&folder.join(name.as_str()), LONGEST_REF);
-        loose
-            .as_deref()
-            .or_else(|| self.0.get(name.as_str()).map(String::as_str))
-            .and_then(|text| text.trim().parse().ok())
-    }
-}
-
-/// Reads a plain file that is not longer than it should be.
-fn read_short(file: &Path, longest: u64) -> Option<String> {
-    let meta = fs::symlink_metadata(file).ok()?;
-    if !meta.is_file() || meta.len() > longest {
-        return None;
-    }
-    let mut text = String::new();
-    fs::File::open(file)
-        .ok()?
-        .take(longest)
-        .read_to_string(&mut text)
-        .ok()?;
-    Some(text)
-}
-
-/// Copies what the commits need into the repository, every object checked. The repository's own git reads the
-/// private objects as an alternate; the private configuration is never in force.
-fn import(git: &Git, folder: &Path, made: &[&CommitId], base: &CommitId) -> Result<()> {
-    let objects = folder.join("objects");
-    // Alternates that the unit wrote could name any folder of this machine.
-    let lent = objects.join("info/alternates");
-    // Nor may a link that it put there lead our write out of the directory.
-    for place in [folder.to_owned(), objects.clone(), objects.join("info")] {
-        let meta = fs::symlink_metadata(&place)
-            .with_context(|| format!("looking at {}", place.display()))?;
-        if !meta.is_dir() {
-            bail!("{} is no folder any more", place.display());
-        }
-    }
-    if disk::exists(&lent)? {
-        fs::remove_file(&lent).with_context(|| format!("removing {}", lent.display()))?;
-    }
-    fs::write(&lent, alternates(git)).with_context(|| format!("writing {}", lent.display()))?;
-    let mut wanted = format!("^{base}\n");
-    for commit in made {
-        wanted.push_str(&format!("{commit}\n"));
-    }
-    let pack = git
-        .command()
-        .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", &objects)
-        .args(["pack-objects", "--revs", "--thin", "--stdout", "-q"])
-        .stdin(wanted)
-        .ok()?;
-    git.command()
-        .config("core.fsync", "all")
-        .args(["index-pack", "--strict", "--fix-thin", "--stdin"])
-        .stdin(pack)
-        .ok()?;
-    Ok(())
 }

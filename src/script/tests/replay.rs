@@ -44,13 +44,12 @@ fn drive(
                 if record.answers.len() == most {
                     return Ok((record, ran, None));
                 }
-                let next = match known.next()? {
-                    Some(answer) => answer,
-                    None => {
-                        let call = live.remove(pick(live.len())).expect("something runs");
-                        ran.push(call.text.clone());
-                        answer(&call)
-                    }
+                let next = if let Some(answer) = known.next()? {
+                    answer
+                } else {
+                    let call = live.remove(pick(live.len())).expect("something runs");
+                    ran.push(call.text.clone());
+                    answer(&call)
                 };
                 record.answers.push(next.clone());
                 engine.answer(next);

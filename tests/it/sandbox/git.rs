@@ -1,0 +1,188 @@
+//! Git in the sandbox: everything works, and the repository stays as it was.
+
+use std::fs;
+
+use crate::support::{Dynwf, Fingerprint, TestRepo, line_in, packet, packet_of, plan_of};
+
+/// One packet, `net`, in a sandbox; the user is in the middle of work.
+struct Trial {
+    repo: TestRepo,
+    before: Fingerprint,
+}
+
+impl Trial {
+    fn new(run: &str) -> Self {
+        Self::of(TestRepo::small(), &packet_of("net", run, ""))
+    }
+
+    fn of(repo: TestRepo, packet: &str) -> Self {
+        let repo = repo.in_use();
+        let repo = repo.planned(&format!("{}{packet}", plan_of(&[])));
+        let before = repo.fingerprint();
+        Self { repo, before }
+    }
+
+    /// Runs it; `net` is integrated and nothing of the user's changed. Returns its line in the status.
+    #[track_caller]
+    fn is_integrated(&self) -> String {
+        let dynwf = Dynwf::new(&self.repo).env("DYNWF_CONFIG_SANDBOX__MODE", "bubblewrap");
+        let said = dynwf.line("run lines").expect_code(3);
+        let status = Dynwf::new(&self.repo).status("lines");
+        let net = packet(&status, "net");
+        assert_eq!(net["status"], "integrated", "{said}\n{net:#}");
+        self.before.assert_same(&self.repo.fingerprint());
+        self.repo.git(["fsck", "--strict"]);
+        self.log()
+    }
+
+    fn log(&self) -> String {
+        let journal = self.repo.common_dir().join("dynwf/w/lines/journal.jsonl");
+        fs::read_to_string(journal).expect("there is a journal")
+    }
+
+    fn refs(&self, prefix: &str) -> Vec<String> {
+        let refs = self
+            .repo
+            .git(["for-each-ref", "--format=%(refname)", prefix]);
+        refs.lines().map(str::to_owned).collect()
+    }
+
+    fn merged(&self) -> String {
+        let file = "dynwf/lines/integration:crates/net/src/lib.rs";
+        self.repo.git(["show", file])
+    }
+}
+
+#[test]
+fn every_command_works_and_nothing_of_the_repository_changes() {
+    need_bubblewrap!();
+    let script = format!(
+        "set -ex
+         git status; git log -1; git branch -a | grep main
+         {line}; git diff --exit-code && exit 9
+         git add -A; git commit -qm first
+         test \"$(git log -1 --format=%an)\" = 'Test User'
+         git mv crates/net/Cargo.toml crates/net/C.toml; git commit -qam moved; git revert --no-edit HEAD
+         git checkout -qb side HEAD~1; git reset -q --hard HEAD~1; git commit -q --allow-empty -m empty
+         git checkout -q -; git merge -q --no-edit side; git rebase -q HEAD~1; git cherry-pick --allow-empty side || git cherry-pick --skip
+         git branch -D side; git tag mine; git notes add -m note; git config core.fsmonitor false; git gc -q
+         git worktree add -q ../other HEAD; git -C ../other log -1; git worktree remove ../other
+         git update-ref -d refs/heads/main; git reflog; git fsck
+         git init -q \"$HOME/scratch\"; cd \"$HOME/scratch\"; echo x > x; git add x; git commit -qm x; git log",
+        line = line_in("net")
+    );
+    let trial = Trial::new(&script);
+    let journal = trial.is_integrated();
+    assert!(trial.merged().ends_with("// net"));
+    assert!(journal.contains("commits were made in it"), "{journal}");
+    let made = trial.refs("refs/dynwf/w/lines/made/net");
+    assert_eq!(made.len(), 1, "{made:?}");
+    let subjects = trial.repo.git(["log", "--format=%s", &made[0]]);
+    assert!(subjects.lines().any(|line| line == "first"), "{subjects}");
+}
+
+#[test]
+fn what_git_hides_is_kept_and_told() {
+    need_bubblewrap!();
+    let trial = Trial::new(
+        "set -e
+         echo one >> crates/net/src/lib.rs; git stash -q
+         echo two >> crates/net/src/lib.rs; git stash -q
+         git checkout -q --detach; echo lost > crates/net/lost; git add -A; git commit -qm lost; git checkout -q -
+         git checkout -qb other; echo o > crates/net/o; git add -A; git commit -qm other; git checkout -q -
+         echo '// net' >> crates/net/src/lib.rs",
+    );
+    let journal = trial.is_integrated();
+    assert_eq!(trial.merged().lines().last(), Some("// net"));
+    assert!(journal.contains("not in the collected files"), "{journal}");
+    let rescued = trial.refs("refs/dynwf/rescue/lines");
+    assert_eq!(rescued.len(), 1, "{rescued:?}");
+    let kept = trial.repo.git(["log", "--format=%s", &rescued[0]]);
+    assert!(kept.contains("lost") && kept.contains("other"), "{kept}");
+    assert_eq!(kept.matches("WIP on").count(), 2, "both stashes: {kept}");
+}
+
+#[test]
+fn an_unfinished_merge_is_told() {
+    need_bubblewrap!();
+    let trial = Trial::new(
+        "git checkout -qb side; echo a >> crates/net/src/lib.rs; git commit -qam side; git checkout -q -
+         echo b >> crates/net/src/lib.rs; git commit -qam own; git merge side; sed -i '/^[<=>]/d' crates/net/src/lib.rs",
+    );
+    let journal = trial.is_integrated();
+    assert!(journal.contains("a merge was left unfinished"), "{journal}");
+    assert_eq!(trial.refs("refs/dynwf/rescue/lines").len(), 1);
+}
+
+#[test]
+fn a_repository_with_longer_ids_works_too() {
+    need_bubblewrap!();
+    let Ok(repo) = TestRepo::sha256() else {
+        crate::support::skip!("this git has no SHA-256");
+    };
+    let repo = repo.with_crates(&["net", "db"]);
+    let run = format!("{} && git commit -qam own", line_in("net"));
+    let trial = Trial::of(repo, &packet_of("net", &run, ""));
+    trial.is_integrated();
+    assert_eq!(trial.refs("refs/dynwf/w/lines/made/net").len(), 1);
+}
+
+#[test]
+fn commits_and_checks_of_later_turns_start_from_what_was_collected() {
+    need_bubblewrap!();
+    let run = "n=$(git rev-list --count HEAD); echo \"// $n\" >> crates/net/src/lib.rs; git commit -qam \"turn $n\"";
+    let check = "checks = [\"test $(grep -c '^// [0-9]' crates/net/src/lib.rs) -ge 2 && test -z \\\"$(git status --porcelain)\\\"\"]\nturns = 3";
+    let trial = Trial::of(TestRepo::small(), &packet_of("net", run, check));
+    trial.is_integrated();
+    assert_eq!(trial.refs("refs/dynwf/w/lines/made/net").len(), 2);
+}
+
+#[test]
+fn strays_are_told_where_there_is_no_sandbox() {
+    let repo = TestRepo::small().in_use();
+    let lib = repo.join("crates/db/src/lib.rs").display().to_string();
+    let new = repo.join("crates/stray.txt").display().to_string();
+    let ignored = repo.join("crates/stray.log").display().to_string();
+    let run = format!(
+        "echo stray >> '{lib}'; echo new > '{new}'; echo x > '{ignored}'; git branch stray; {}",
+        line_in("net")
+    );
+    let repo = repo.planned(&plan_of(&[("net", &run)]));
+    Dynwf::new(&repo).line("run lines").expect_code(3);
+    let journal = repo.common_dir().join("dynwf/w/lines/journal.jsonl");
+    let journal = fs::read_to_string(journal).expect("there is a journal");
+    for told in [
+        "your checkout: crates/db/src/lib.rs",
+        "your checkout: crates/stray.txt",
+        "refs/heads/stray was made",
+    ] {
+        assert!(journal.contains(told), "{told}: {journal}");
+    }
+    assert!(!journal.contains("checkout: crates/stray.log"), "{journal}");
+    let stray = repo.common_dir().join("dynwf/w/lines/stray/lines.net");
+    let copies: Vec<_> = walk(&stray);
+    assert!(
+        copies
+            .iter()
+            .any(|file| file.ends_with("crates/db/src/lib.rs")),
+        "{copies:?}"
+    );
+    assert!(
+        repo.read("crates/db/src/lib.rs").ends_with("stray\n"),
+        "it stays where it is"
+    );
+}
+
+fn walk(folder: &std::path::Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("there is a folder").flatten();
+    entries
+        .flat_map(|entry| {
+            let path = entry.path();
+            if path.is_dir() {
+                walk(&path)
+            } else {
+                vec![path.display().to_string()]
+            }
+        })
+        .collect()
+}
