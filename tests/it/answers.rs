@@ -183,7 +183,7 @@ fn squashed_packets_are_plain_commits() {
 
 #[test]
 fn a_check_of_the_integrated_tree_that_fails_can_be_run_again() {
-    let check = "[[check]]\nname = \"all\"\nrun = '''\necho ran >> \"$HOME/ran\"; test -e \"$HOME/ok\"\n'''\n";
+    let check = "[[check]]\nname = \"all\"\nrun = '''\necho ran >> \"$HOME/ran\"; echo it is broken; test -e \"$HOME/ok\"\n'''\n";
     let repo = in_use_with(&plan_with(check, &[simple("net"), simple("db")]));
     let before = repo.fingerprint();
     let ran = || {
@@ -201,6 +201,16 @@ fn a_check_of_the_integrated_tree_that_fails_can_be_run_again() {
     dynwf.line("land lines").expect_code(6);
     assert_eq!(ran(), 1);
     assert_eq!(gate_word(&dynwf.status("lines"), "land"), "");
+    let status = dynwf.status("lines");
+    let commands = status["next"][0]["commands"].as_array().expect("commands");
+    let shows = commands[0].as_str().expect("a command");
+    let shows = shows.strip_prefix("dynwf ").expect("one of dynwf's");
+    dynwf.line(shows).success().says("it is broken");
+    dynwf
+        .line("log lines --unit 999")
+        .expect_code(2)
+        .complains("no unit 999");
+    assert_eq!(commands[1], "dynwf verify lines --again");
     dynwf.line("verify lines --again").expect_code(6);
     assert_eq!(ran(), 2);
     fs::write(repo.place().home().join("ok"), "").expect("it can be written");
