@@ -305,6 +305,15 @@ fn go_on(state: &RunState) -> Option<Next> {
             in_row: false,
         });
     }
+    if let Some(why) = denied_landing(state) {
+        return Some(Next {
+            kind: NextKind::Go,
+            subject: "land".to_owned(),
+            detail: format!("was denied{why}; approving it takes that back"),
+            commands: vec![format!("dynwf approve {slug} land")],
+            in_row: false,
+        });
+    }
     let (verb, detail) = if state.frozen.is_none() {
         ("split", "nothing was started".to_owned())
     } else if let Some(gate) = approved {
@@ -329,6 +338,27 @@ fn go_on(state: &RunState) -> Option<Next> {
         detail,
         commands: vec![format!("dynwf {verb} {slug}")],
         in_row: false,
+    })
+}
+
+/// Whether everything is ready to land and a person does not want it: with their reason, if they gave one.
+fn denied_landing(state: &RunState) -> Option<String> {
+    let gate = state.gates.get(&GateId::land())?;
+    let open = state.workflow_status() == WorkflowStatus::Complete
+        && state
+            .integration
+            .as_ref()
+            .is_some_and(|at| state.landed.as_ref() != Some(&at.commit));
+    (gate.status == GateStatus::Denied && open).then(|| {
+        let why = gate
+            .decision
+            .as_ref()
+            .map_or("", |answer| answer.why.as_str());
+        if why.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", one_line(why))
+        }
     })
 }
 

@@ -351,6 +351,21 @@ fn a_question_about_a_packet_that_was_given_up_waits_no_more() {
 }
 
 #[test]
+fn a_no_to_landing_is_told_with_the_command_that_takes_it_back() {
+    let repo = in_use_with(&plan_of(&[("net", &line_in("net"))]));
+    let dynwf = Dynwf::new(&repo);
+    dynwf.line("run lines").expect_code(3);
+    dynwf.line("reject lines land --why later").success();
+    dynwf
+        .line("status lines")
+        .success()
+        .says("was denied (later)")
+        .says("dynwf approve lines land\n");
+    dynwf.line("approve lines land --yes").success();
+    dynwf.line("land lines").success();
+}
+
+#[test]
 fn a_no_to_merging_anything_is_an_end() {
     let gates = "[[gate]]\nbefore = \"integrate\"\n";
     let repo = in_use_with(&plan_with(gates, &[simple("net"), simple("db")]));
