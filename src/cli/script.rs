@@ -16,11 +16,12 @@ use crate::error::ExitCode;
 #[command(after_help = "\
 Examples:
   dynwf script check review.js
-  dynwf script types > dynwf.d.ts
-  dynwf script run review.js --args '{\"base\":\"main\"}'")]
+  dynwf script run review.js --agent codex
+  dynwf script types > dynwf.d.ts")]
 pub(super) enum ScriptCommand {
-    Check(script_check::CheckArgs),
     Run(script_run::RunArgs),
+    /// Check a script before anything runs: header, syntax, determinism, missing awaits
+    Check(script_check::CheckArgs),
     /// Print the types of what a script can use, for editors
     Types,
 }
@@ -31,8 +32,8 @@ pub(super) fn script(
     command: &ScriptCommand,
 ) -> Result<ExitCode> {
     match command {
-        ScriptCommand::Check(args) => script_check::check(directory, args),
         ScriptCommand::Run(args) => script_run::run(&here()?, args),
+        ScriptCommand::Check(args) => script_check::check(directory, args),
         ScriptCommand::Types => script_check::types(),
     }
 }

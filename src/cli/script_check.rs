@@ -1,4 +1,4 @@
-//! `dynwf script check` and `dynwf script types`: what is wrong with a script, and what it can use.
+//! `dynwf script check` and `dynwf script types`: what can be said of a script before it runs.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::script::args;
 use crate::script::check::{self, Checked, LONGEST, Problem, Severity};
 use crate::script::{TYPES, VERSION};
 
-/// Check a script before anything runs: header, syntax, determinism, missing awaits
+/// What is checked.
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArgs {
     /// The script, or - for standard input
@@ -23,12 +23,13 @@ pub(super) struct CheckArgs {
     json: bool,
 }
 
-/// Prints the types.
+/// Prints the types of what a script can use.
 pub(super) fn types() -> Result<ExitCode> {
     output::answer(TYPES)?;
     Ok(ExitCode::Done)
 }
 
+/// Checks a script, and says everything that is wrong with it.
 pub(super) fn check(directory: Option<&Path>, args: &CheckArgs) -> Result<ExitCode> {
     let (shown, source) = read(directory, &args.file)?;
     let checked = check::check(&shown, &source);

@@ -64,78 +64,77 @@ fn headers_that_are_literals_are_read() {
     assert_eq!(json!(meta.more), json!({ "version": 2, "tags": [-1, "x"] }));
 }
 
+/// Headers that are refused, each with what is said about it.
+const NO_LITERALS: &[(&str, &str)] = &[
+    ("", "must be the first statement"),
+    (
+        "const meta = { name: 'n', description: 'd' }",
+        "must be the first statement",
+    ),
+    (
+        "phase('x')\nexport const meta = { name: 'n', description: 'd' }",
+        "must be the first statement",
+    ),
+    (
+        "'use strict'\nexport const meta = { name: 'n', description: 'd' }",
+        "must be the first statement",
+    ),
+    (
+        "import x from 'y'\nexport const meta = {}",
+        "must be the first statement",
+    ),
+    (
+        "export default { name: 'n', description: 'd' }",
+        "must be the first statement",
+    ),
+    (
+        "export let meta = { name: 'n', description: 'd' }",
+        "must be a `const`",
+    ),
+    (
+        "export var meta = { name: 'n', description: 'd' }",
+        "must be a `const`",
+    ),
+    (
+        "export const other = { name: 'n', description: 'd' }",
+        "must be called `meta`",
+    ),
+    (
+        "export const { meta } = { name: 'n', description: 'd' }",
+        "must be called `meta`",
+    ),
+    ("export const meta = {}, more = {}", "declare `meta` alone"),
+    ("export function meta() {}", "export const meta"),
+    ("export const meta = 'x'", "meta must be an object"),
+    ("export const meta = null", "meta must be an object"),
+    (
+        "export const meta = make()",
+        "only literals are allowed in meta",
+    ),
+    (
+        "export const meta = { name: 'n' }",
+        "meta.description must be a non-empty string",
+    ),
+    (
+        "export const meta = { description: 'd' }",
+        "meta.name must be a non-empty string",
+    ),
+    (
+        "export const meta = { name: '  ', description: 'd' }",
+        "meta.name must be a non-empty string",
+    ),
+    (
+        "export const meta = { name: 1, description: 'd' }",
+        "meta.name must be a non-empty string",
+    ),
+];
+
 #[test]
 fn headers_that_are_no_literals_are_refused() {
-    for (header, why) in [
-        ("", "must be the first statement"),
-        (
-            "const meta = { name: 'n', description: 'd' }",
-            "must be the first statement",
-        ),
-        (
-            "phase('x')\nexport const meta = { name: 'n', description: 'd' }",
-            "must be the first statement",
-        ),
-        (
-            "'use strict'\nexport const meta = { name: 'n', description: 'd' }",
-            "must be the first statement",
-        ),
-        (
-            "import x from 'y'\nexport const meta = {}",
-            "must be the first statement",
-        ),
-        (
-            "export default { name: 'n', description: 'd' }",
-            "must be the first statement",
-        ),
-        (
-            "export let meta = { name: 'n', description: 'd' }",
-            "must be a `const`",
-        ),
-        (
-            "export var meta = { name: 'n', description: 'd' }",
-            "must be a `const`",
-        ),
-        (
-            "export const other = { name: 'n', description: 'd' }",
-            "must be called `meta`",
-        ),
-        (
-            "export const { meta } = { name: 'n', description: 'd' }",
-            "must be called `meta`",
-        ),
-        ("export const meta = {}, more = {}", "declare `meta` alone"),
-        ("export function meta() {}", "export const meta"),
-        ("export const meta = 'x'", "meta must be an object"),
-        ("export const meta = null", "meta must be an object"),
-        (
-            "export const meta = make()",
-            "only literals are allowed in meta",
-        ),
-        (
-            "export const meta = { name: 'n' }",
-            "meta.description must be a non-empty string",
-        ),
-        (
-            "export const meta = { description: 'd' }",
-            "meta.name must be a non-empty string",
-        ),
-        (
-            "export const meta = { name: '  ', description: 'd' }",
-            "meta.name must be a non-empty string",
-        ),
-        (
-            "export const meta = { name: 1, description: 'd' }",
-            "meta.name must be a non-empty string",
-        ),
-    ] {
+    for (header, why) in NO_LITERALS {
         let said = refused(header);
         assert!(said.contains(why), "{header}\n{said}");
     }
-}
-
-#[test]
-fn fields_of_a_header_that_are_no_literals_are_refused() {
     for (field, why) in [
         ("...other", "a spread is not allowed in meta"),
         ("['x']: 1", "a computed key is not allowed in meta"),

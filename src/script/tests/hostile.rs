@@ -89,13 +89,12 @@ fn memory_is_bounded() {
             ran.error()
         );
     }
-    // A script that catches it goes on with what it has.
-    let ran = run(
-        small(
-            "let n = 0; try { const all = []; while (true) all.push(new Array(10000).fill(n++)) } catch (e) { n = -1 } return n",
-        ),
-        echo,
+    // A script that catches it goes on with what it has, if it is not stopped for its time first.
+    let mut setup = small(
+        "let n = 0; try { const all = []; while (true) all.push(new Array(10000).fill(n++)) } catch (e) { n = -1 } return n",
     );
+    setup.limits.slice = Duration::from_secs(60);
+    let ran = run(setup, echo);
     assert_eq!(ran.value(), json!(-1));
 }
 
@@ -204,6 +203,7 @@ fn tampering_reaches_no_function_of_ours() {
         "globalThis.Error = globalThis.TypeError = class {}",
         "Number.isInteger = Number.isFinite = () => false; Math.max = () => NaN",
         "for (const name of ['label', 'phase', 'schema', 'model', 'prompt', 'kind', 'then0']) Object.defineProperty(Object.prototype, name, { set() { throw new Error('set ' + name) }, configurable: true })",
+        "for (const i of [0, 1, 2]) Object.defineProperty(Object.prototype, i, { set() { throw new Error('index') }, configurable: true })",
         "Symbol.prototype.toString = () => 'wrong'; Error.prepareStackTrace = () => { throw 1 }; Error.stackTraceLimit = 0",
         "RegExp.prototype.exec = RegExp.prototype.test = () => { throw new Error('exec') }",
     ];
