@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use super::answer::{Answer, GivenUp};
 use super::carve::Carved;
 use super::evidence::Evidence;
 use super::gate::{Binding, Gate};
@@ -14,6 +15,7 @@ use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, TreeId, Un
 use super::op::{Op, OpOutcome};
 use super::packet::{Collected, Conflict, Merge, Weight};
 use super::plan::{Packet, Plan};
+use super::proof::Proof;
 use super::script::{AskedCall, Census, Kept, Reply, Saying, ScriptEnd, ScriptRun};
 use super::unit::{Unit, UnitOutcome, Usage};
 
@@ -179,7 +181,7 @@ pub enum EventKind {
         /// The conflict.
         conflict: Conflict,
     },
-    /// A person resolved a conflict; the resolution is a merge commit, to be merged like a packet's tip.
+    /// A conflict was resolved, by a rule, a resolver or a person; the resolution is a merge commit, to be merged like a packet's tip.
     ConflictResolved {
         /// The packet.
         packet: PacketId,
@@ -187,6 +189,26 @@ pub enum EventKind {
         commit: CommitId,
         /// Who.
         by: String,
+        /// The rung of the ladder: `rule NAME…`, `resolver NAME`; empty for a person.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        rung: String,
+        /// What of the two sides' changes is not in it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<Proof>,
+    },
+    /// A packet could be merged, but the result lacks something of a side: a person is asked first.
+    MergeDoubted {
+        /// The packet.
+        packet: PacketId,
+        /// What it lacks.
+        proof: Proof,
+    },
+    /// A person did not want a resolution: the conflict is open again.
+    ResolutionRefused {
+        /// The packet.
+        packet: PacketId,
+        /// Why, in one line for people.
+        why: String,
     },
     /// A worker outside dynwf has taken a packet.
     PacketClaimed {
@@ -392,33 +414,6 @@ pub enum EventKind {
     },
 }
 
-/// An answer to a gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Answer {
-    /// Yes, until then.
-    Approved {
-        /// When the approval expires.
-        until: Timestamp,
-    },
-    /// No.
-    Denied,
-    /// The yes is taken back.
-    Revoked,
-}
-
-/// How a packet was given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GivenUp {
-    /// Its units were stopped.
-    Cancelled,
-    /// The workflow can be complete without it.
-    Dropped,
-    /// Its work was turned down.
-    Rejected,
-}
-
 impl EventKind {
     /// Returns the packet that the fact is about, if it is about one.
     pub fn packet(&self) -> Option<&PacketId> {
@@ -434,6 +429,8 @@ impl EventKind {
             | Self::PacketMerged { packet, .. }
             | Self::PacketConflicted { packet, .. }
             | Self::ConflictResolved { packet, .. }
+            | Self::MergeDoubted { packet, .. }
+            | Self::ResolutionRefused { packet, .. }
             | Self::PacketClaimed { packet, .. }
             | Self::PacketReturned { packet, .. }
             | Self::PacketRetried { packet, .. }
@@ -468,6 +465,8 @@ impl EventKind {
             Self::PacketMerged { .. } => "PacketMerged",
             Self::PacketConflicted { .. } => "PacketConflicted",
             Self::ConflictResolved { .. } => "ConflictResolved",
+            Self::MergeDoubted { .. } => "MergeDoubted",
+            Self::ResolutionRefused { .. } => "ResolutionRefused",
             Self::PacketClaimed { .. } => "PacketClaimed",
             Self::PacketReturned { .. } => "PacketReturned",
             Self::PacketRetried { .. } => "PacketRetried",

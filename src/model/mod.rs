@@ -4,6 +4,7 @@
 //! changes only through [`state::RunState::apply`]. What is stored in a journal ([`event::EventKind`] and all
 //! it holds) only ever gains optional fields. Every other module may use this one; it uses only `error`.
 
+pub mod answer;
 pub mod carve;
 pub mod event;
 pub mod evidence;
@@ -13,6 +14,7 @@ pub mod op;
 pub mod packet;
 pub mod path;
 pub mod plan;
+pub mod proof;
 pub mod reference;
 pub mod request;
 pub mod scope;

@@ -207,6 +207,12 @@ fn packet_words(kind: &EventKind) -> Option<String> {
         EventKind::ConflictResolved { by, commit, .. } => {
             format!("conflict resolved by {by} as {}", seven(Some(commit)))
         }
+        EventKind::MergeDoubted { proof, .. } => {
+            format!("its merge lacks {}", counted(proof.lacks(), "line"))
+        }
+        EventKind::ResolutionRefused { why, .. } => {
+            format!("the resolution was refused, the conflict is open again: {why}")
+        }
         EventKind::PacketClaimed { by, .. } => format!("taken by {by}"),
         EventKind::PacketReturned { by, note, .. } if note.is_empty() => {
             format!("finished by {by}")
@@ -315,10 +321,10 @@ fn collected_words(collected: &Collected) -> String {
 }
 
 fn merged_words(what: &str, merge: &Merge) -> String {
-    let by_hand = if merge.road == "person" {
-        ", resolved by hand"
-    } else {
-        ""
+    let by_hand = match merge.road.as_str() {
+        "tree" | "git" => String::new(),
+        "person" => ", resolved by hand".to_owned(),
+        rung => format!(", resolved by {rung}"),
     };
     format!(
         "{what} onto {} as {}{by_hand}",
@@ -397,6 +403,7 @@ fn op_words(op: &Op) -> String {
             format!("set the integration workspace to {}", seven(Some(to)))
         }
         Op::OpenConflict { .. } => "lay the conflict out in the integration workspace".to_owned(),
+        Op::CloseConflict { .. } => "take the layout of the conflict away".to_owned(),
         Op::RemoveWorkspace { name, .. } => format!("remove {}", workspace(name)),
         Op::AdvancePacket { refs, .. } => match refs.first() {
             Some(update) => format!(
@@ -453,6 +460,10 @@ fn op_packet(op: &Op) -> Option<PacketId> {
             side: MergeSide::Packet(packet),
             ..
         }
+        | Op::CloseConflict {
+            side: MergeSide::Packet(packet),
+            ..
+        }
         | Op::AdvancePacket { packet, .. } => Some(packet.clone()),
         Op::MoveRefs { why, .. } => match why.packets() {
             [packet] => Some(packet.clone()),
@@ -469,6 +480,7 @@ fn is_news(op: &Op) -> bool {
         Op::Land(_)
             | Op::Push(_)
             | Op::OpenConflict { .. }
+            | Op::CloseConflict { .. }
             | Op::MoveRefs {
                 why: MoveWhy::Integrate(_) | MoveWhy::FollowTarget | MoveWhy::Archive,
                 ..

@@ -13,6 +13,7 @@ pub mod face;
 mod folder;
 pub mod human;
 pub mod json;
+pub mod lacks;
 pub mod line;
 pub mod list;
 mod look;

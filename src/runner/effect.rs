@@ -47,6 +47,7 @@ fn perform_open(tools: &Tools, state: &RunState, id: OpId, open: &OpenOp) -> Res
         Op::ResetWorkspace { workspace, to } => {
             let name = WorkspaceName::Integration;
             confine::forget(&scene(tools, state, &name, workspace), open.since)?;
+            rescue_resolution(git, state, workspace, None, open.since)?;
             workspace::reset(git, workspace, to)
                 .with_context(|| format!("bringing {} to {}", workspace.path, to.short()))?;
             Ok(OpOutcome::Done)
@@ -56,13 +57,27 @@ fn perform_open(tools: &Tools, state: &RunState, id: OpId, open: &OpenOp) -> Res
             side,
             onto,
             tip,
+            again,
         } => {
             let label = match side {
                 MergeSide::Packet(packet) => state.slug.branch(packet),
                 MergeSide::Target => frozen_target(state)?,
             };
-            workspace::open_conflict(git, workspace, onto, tip, label.short())
+            let wanted = Some((onto, tip)).filter(|_| !again);
+            rescue_resolution(git, state, workspace, wanted, open.since)?;
+            workspace::open_conflict(git, workspace, onto, tip, label.short(), *again)
                 .with_context(|| format!("laying the conflict out in {}", workspace.path))?;
+            Ok(OpOutcome::Done)
+        }
+        Op::CloseConflict {
+            workspace, onto, ..
+        } => {
+            let name = WorkspaceName::Integration;
+            confine::forget(&scene(tools, state, &name, workspace), open.since)?;
+            rescue_resolution(git, state, workspace, None, open.since)?;
+            fault::point("effect:put-aside");
+            workspace::reset(git, workspace, onto)
+                .with_context(|| format!("bringing {} to {}", workspace.path, onto.short()))?;
             Ok(OpOutcome::Done)
         }
         Op::RemoveWorkspace {
@@ -86,6 +101,28 @@ fn perform_open(tools: &Tools, state: &RunState, id: OpId, open: &OpenOp) -> Res
         Op::Land(plan) => integrate::land(git, &redeem(state, plan.clone(), id, open.since)?),
         Op::Push(plan) => integrate::publish(git, &redeem(state, plan.clone(), id, open.since)?),
     }
+}
+
+/// Keeps what somebody did about a conflict that lies in the integration workspace, unless it is the one that is
+/// wanted there.
+fn rescue_resolution(
+    git: &Git,
+    state: &RunState,
+    workspace: &Workspace,
+    wanted: Option<(&CommitId, &CommitId)>,
+    at: Timestamp,
+) -> Result<()> {
+    let Some((onto, tip)) = workspace::laid_out(workspace) else {
+        return Ok(());
+    };
+    if wanted == Some((&onto, &tip)) || !workspace::is_touched(git, workspace)? {
+        return Ok(());
+    }
+    let stamp = at.strftime("%Y%m%dT%H%M%S%3fZ").to_string();
+    let name = state.slug.rescue("integration", &stamp);
+    workspace::rescue(git, workspace, &onto, &name, at, Caps::default())
+        .with_context(|| format!("keeping the resolution in {}", workspace.path))?;
+    Ok(())
 }
 
 fn frozen_target(state: &RunState) -> Result<RefName> {

@@ -27,6 +27,7 @@ mod order;
 mod planner;
 mod queue;
 mod requests;
+mod resolving;
 mod rules;
 mod script;
 mod session;

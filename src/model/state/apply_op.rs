@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Integration, OpenOp, Refusal, RunState, Stage};
 use crate::model::gate::{GateStatus, LandPlan, PushPlan};
 use crate::model::id::{CommitId, GateId, OpId};
-use crate::model::op::{MoveWhy, Op, OpOutcome};
+use crate::model::op::{MergeSide, MoveWhy, Op, OpOutcome};
 use crate::model::unit::WorkspaceName;
 
 impl RunState {
@@ -19,6 +19,7 @@ impl RunState {
             } => {
                 for packet in packets {
                     self.spend(&GateId::merge(packet), id.0);
+                    self.spend(&GateId::risk(packet), id.0);
                 }
                 self.spend(&GateId::integrate(), id.0);
             }
@@ -144,7 +145,19 @@ impl RunState {
             Op::OpenConflict { side, onto, .. } => {
                 if let Some(integration) = &mut self.integration {
                     integration.holds = None;
-                    integration.resolving = Some((side, onto));
+                    integration.resolving = Some((side.clone(), onto));
+                }
+                if let MergeSide::Packet(id) = &side
+                    && let Some(packet) = self.packets.get_mut(id)
+                {
+                    packet.refused = false;
+                }
+            }
+            Op::CloseConflict { onto, .. } => {
+                if let Some(integration) = &mut self.integration {
+                    integration.holds = Some(onto);
+                    integration.resolving = None;
+                    integration.put_off = true;
                 }
             }
             Op::RemoveWorkspace { name, .. } => self.workspace_removed(&name, outcome),
@@ -213,6 +226,7 @@ impl RunState {
                     holds: None,
                     set_up: 0,
                     resolving: None,
+                    put_off: false,
                     following: None,
                     weight: None,
                     conflict: None,

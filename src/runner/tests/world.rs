@@ -304,6 +304,7 @@ impl World {
                 commit: commit(serial),
                 tree: tree(serial),
                 road: "git".to_owned(),
+                proof: None,
             })
         }
     }
