@@ -194,7 +194,7 @@ pub struct GateConfig {
 }
 
 /// How packets are put together.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct IntegrationConfig {
     /// The strategy of plans that name none.
@@ -202,6 +202,9 @@ pub struct IntegrationConfig {
     /// What is done by rule with files that conflict: the first rule that names a file counts.
     #[serde(rename = "rule")]
     pub rules: Vec<MechanicalRule>,
+    /// Whether a packet that turns a check of the integrated tree red is found and taken out, where the plan
+    /// does not say.
+    pub bisect: bool,
 }
 
 /// What is done by rule with certain files when they conflict.
@@ -323,6 +326,16 @@ impl Default for GateConfig {
             push: policy.push,
             unattended: policy.unattended,
             allowed_signers: None,
+        }
+    }
+}
+
+impl Default for IntegrationConfig {
+    fn default() -> Self {
+        Self {
+            strategy: None,
+            rules: Vec::new(),
+            bisect: true,
         }
     }
 }

@@ -10,6 +10,7 @@ mod message;
 mod proof;
 mod prove;
 mod publish;
+mod replay;
 
 pub use land::land;
 pub use merge::{Merged, PacketMerge, merge_packet, merge_target, resolution_commit};
@@ -17,3 +18,4 @@ pub use message::{packet_message, trailers};
 pub use proof::{Content, Versions, exceptions};
 pub use prove::{Made, prove};
 pub use publish::publish;
+pub use replay::{Replayed, replay};

@@ -7,13 +7,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use super::answer::{Answer, GivenUp};
 use super::carve::Carved;
 use super::evidence::Evidence;
 use super::gate::{Binding, Gate};
 use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, TreeId, UnitId};
 use super::op::{Op, OpOutcome};
-use super::packet::{Collected, Conflict, Merge, Weight};
+use super::packet::{Blame, Collected, Conflict, Merge, Rebuild, Restack, Weight};
 use super::plan::{Packet, Plan};
 use super::proof::Proof;
 use super::script::{AskedCall, Census, Kept, Reply, Saying, ScriptEnd, ScriptRun};
@@ -181,6 +180,27 @@ pub enum EventKind {
         /// The conflict.
         conflict: Conflict,
     },
+    /// A check of the integrated tree turned red with a packet: the packet leaves the integration branch.
+    PacketBlamed {
+        /// The packet.
+        packet: PacketId,
+        /// What it is blamed for, and whether its worker is asked again.
+        blame: Blame,
+        /// Why, in words for people and for its worker.
+        why: String,
+    },
+    /// The integration branch was put together again without some packets; no ref names it yet.
+    IntegrationRebuilt {
+        /// What it is now.
+        rebuild: Rebuild,
+    },
+    /// A packet's work was replayed onto another base; no ref names it yet.
+    PacketRestacked {
+        /// The packet.
+        packet: PacketId,
+        /// The work before and after.
+        restack: Box<Restack>,
+    },
     /// A conflict was resolved, by a rule, a resolver or a person; the resolution is a merge commit, to be merged like a packet's tip.
     ConflictResolved {
         /// The packet.
@@ -246,6 +266,9 @@ pub enum EventKind {
     TargetSeen {
         /// The commit.
         commit: CommitId,
+        /// Its tree.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tree: Option<TreeId>,
     },
     /// The moved target was merged; no ref names the merge yet.
     TargetMerged {
@@ -414,86 +437,29 @@ pub enum EventKind {
     },
 }
 
-impl EventKind {
-    /// Returns the packet that the fact is about, if it is about one.
-    pub fn packet(&self) -> Option<&PacketId> {
-        match self {
-            Self::UnitStarted { unit } => unit.packet(),
-            Self::PacketCollected { packet, .. }
-            | Self::PacketEmptied { packet, .. }
-            | Self::PacketFinished { packet }
-            | Self::PacketFailed { packet, .. }
-            | Self::PacketTurned { packet, .. }
-            | Self::PacketPostponed { packet, .. }
-            | Self::PacketAccepted { packet, .. }
-            | Self::PacketMerged { packet, .. }
-            | Self::PacketConflicted { packet, .. }
-            | Self::ConflictResolved { packet, .. }
-            | Self::MergeDoubted { packet, .. }
-            | Self::ResolutionRefused { packet, .. }
-            | Self::PacketClaimed { packet, .. }
-            | Self::PacketReturned { packet, .. }
-            | Self::PacketRetried { packet, .. }
-            | Self::PacketReleased { packet }
-            | Self::PacketGivenUp { packet, .. } => Some(packet),
-            Self::PacketAdded { packet, .. } => Some(&packet.id),
-            Self::JobFailed { packet, .. } => packet.as_ref(),
-            _ => None,
-        }
-    }
+/// An answer to a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Yes, until then.
+    Approved {
+        /// When the approval expires.
+        until: Timestamp,
+    },
+    /// No.
+    Denied,
+    /// The yes is taken back.
+    Revoked,
+}
 
-    /// Returns the fact's name, as it stands in the journal.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::PlanFrozen { .. } => "PlanFrozen",
-            Self::BranchCarved { .. } => "BranchCarved",
-            Self::PlanAmended { .. } => "PlanAmended",
-            Self::RunStarted { .. } => "RunStarted",
-            Self::RunEnded { .. } => "RunEnded",
-            Self::UnitStarted { .. } => "UnitStarted",
-            Self::UnitNoted { .. } => "UnitNoted",
-            Self::UnitEnded { .. } => "UnitEnded",
-            Self::OpBegan { .. } => "OpBegan",
-            Self::OpEnded { .. } => "OpEnded",
-            Self::PacketCollected { .. } => "PacketCollected",
-            Self::PacketEmptied { .. } => "PacketEmptied",
-            Self::PacketFinished { .. } => "PacketFinished",
-            Self::PacketFailed { .. } => "PacketFailed",
-            Self::PacketTurned { .. } => "PacketTurned",
-            Self::PacketPostponed { .. } => "PacketPostponed",
-            Self::PacketAccepted { .. } => "PacketAccepted",
-            Self::PacketMerged { .. } => "PacketMerged",
-            Self::PacketConflicted { .. } => "PacketConflicted",
-            Self::ConflictResolved { .. } => "ConflictResolved",
-            Self::MergeDoubted { .. } => "MergeDoubted",
-            Self::ResolutionRefused { .. } => "ResolutionRefused",
-            Self::PacketClaimed { .. } => "PacketClaimed",
-            Self::PacketReturned { .. } => "PacketReturned",
-            Self::PacketRetried { .. } => "PacketRetried",
-            Self::PacketGivenUp { .. } => "PacketGivenUp",
-            Self::TargetSeen { .. } => "TargetSeen",
-            Self::TargetMerged { .. } => "TargetMerged",
-            Self::TargetConflicted { .. } => "TargetConflicted",
-            Self::IntegrationWeighed { .. } => "IntegrationWeighed",
-            Self::PushAsked { .. } => "PushAsked",
-            Self::EvidenceRecorded { .. } => "EvidenceRecorded",
-            Self::EvidenceDropped { .. } => "EvidenceDropped",
-            Self::GateOpened { .. } => "GateOpened",
-            Self::GateDecided { .. } => "GateDecided",
-            Self::GateExpired { .. } => "GateExpired",
-            Self::RequestTaken { .. } => "RequestTaken",
-            Self::RequestRefused { .. } => "RequestRefused",
-            Self::JobFailed { .. } => "JobFailed",
-            Self::ScriptBegan { .. } => "ScriptBegan",
-            Self::CallAsked { .. } => "CallAsked",
-            Self::CallTurned { .. } => "CallTurned",
-            Self::CallPostponed { .. } => "CallPostponed",
-            Self::CallAnswered { .. } => "CallAnswered",
-            Self::PacketAdded { .. } => "PacketAdded",
-            Self::PacketReleased { .. } => "PacketReleased",
-            Self::ScriptSaid { .. } => "ScriptSaid",
-            Self::ScriptEnded { .. } => "ScriptEnded",
-            Self::Archived { .. } => "Archived",
-        }
-    }
+/// How a packet was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GivenUp {
+    /// Its units were stopped.
+    Cancelled,
+    /// The workflow can be complete without it.
+    Dropped,
+    /// Its work was turned down.
+    Rejected,
 }

@@ -4,9 +4,9 @@
 //! changes only through [`state::RunState::apply`]. What is stored in a journal ([`event::EventKind`] and all
 //! it holds) only ever gains optional fields. Every other module may use this one; it uses only `error`.
 
-pub mod answer;
 pub mod carve;
 pub mod event;
+mod event_name;
 pub mod evidence;
 pub mod gate;
 pub mod id;

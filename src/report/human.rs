@@ -258,6 +258,9 @@ fn checks(checks: &[CheckView], look: Look) -> Option<String> {
         .map(|check| {
             let name = one_line(&check.name);
             match (check.status, &check.outcome) {
+                ("failed", Some(outcome)) if check.failed_before => {
+                    format!("{name} failed ({outcome}), as on the base")
+                }
                 ("failed", Some(outcome)) => format!("{name} failed ({outcome})"),
                 (status, _) => format!("{name} {status}"),
             }

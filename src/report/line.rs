@@ -10,13 +10,14 @@ use jiff::tz::TimeZone;
 
 use super::call_line::Calls;
 use super::cut::proof_words;
+use super::effect_line::{is_news, op_packet};
 use super::next::seven;
 use super::words::{amount, counted, duration, one_line};
 use crate::model::event::{Answer, Event, EventKind, GivenUp};
 use crate::model::gate::Binding;
 use crate::model::id::{OpId, PacketId, UnitId};
-use crate::model::op::{MergeSide, MoveWhy, Op, OpOutcome};
-use crate::model::packet::{Collected, Conflict, Merge};
+use crate::model::op::{MoveWhy, Op, OpOutcome};
+use crate::model::packet::{Collected, Conflict, Merge, Rebuild};
 use crate::model::state::RunState;
 use crate::model::unit::{Unit, UnitKind, UnitOutcome, Usage, WorkspaceName};
 
@@ -171,7 +172,7 @@ impl Teller {
                 ),
                 false,
             ),
-            EventKind::TargetSeen { commit } => of_workflow(
+            EventKind::TargetSeen { commit, .. } => of_workflow(
                 format!("the target branch is at {}", seven(Some(commit))),
                 false,
             ),
@@ -204,6 +205,12 @@ fn packet_words(kind: &EventKind) -> Option<String> {
         EventKind::PacketAccepted { by, .. } => format!("accepted by {by}"),
         EventKind::PacketMerged { merge, .. } => merged_words("merged", merge),
         EventKind::PacketConflicted { conflict, .. } => conflict_words(conflict),
+        EventKind::PacketBlamed { why, .. } => format!("taken out: {why}"),
+        EventKind::PacketRestacked { restack, .. } => format!(
+            "replayed onto {} as {}",
+            seven(Some(&restack.collected.base)),
+            seven(Some(&restack.collected.tip))
+        ),
         EventKind::ConflictResolved { by, commit, .. } => {
             format!("conflict resolved by {by} as {}", seven(Some(commit)))
         }
@@ -265,6 +272,7 @@ fn workflow_words(kind: &EventKind) -> Option<String> {
         EventKind::TargetConflicted { conflict } => {
             format!("the moved target: {}", conflict_words(conflict))
         }
+        EventKind::IntegrationRebuilt { rebuild } => rebuilt_words(rebuild),
         EventKind::PushAsked { binding } => format!("a push was asked for: {}", moves(binding)),
         EventKind::EvidenceRecorded { evidence } => format!(
             "check {} on tree {}: {}",
@@ -330,6 +338,19 @@ fn merged_words(what: &str, merge: &Merge) -> String {
         "{what} onto {} as {}{by_hand}",
         seven(Some(&merge.onto)),
         seven(Some(&merge.commit))
+    )
+}
+
+fn rebuilt_words(rebuild: &Rebuild) -> String {
+    let out: Vec<&str> = rebuild.out.iter().map(PacketId::as_str).collect();
+    let without = if out.is_empty() {
+        String::new()
+    } else {
+        format!(" without {}", out.join(", "))
+    };
+    format!(
+        "the packets were merged again{without} as {}",
+        seven(Some(&rebuild.commit))
     )
 }
 
@@ -405,7 +426,7 @@ fn op_words(op: &Op) -> String {
         Op::OpenConflict { .. } => "lay the conflict out in the integration workspace".to_owned(),
         Op::CloseConflict { .. } => "take the layout of the conflict away".to_owned(),
         Op::RemoveWorkspace { name, .. } => format!("remove {}", workspace(name)),
-        Op::AdvancePacket { refs, .. } => match refs.first() {
+        Op::AdvancePacket { refs, .. } | Op::RestackPacket { refs, .. } => match refs.first() {
             Some(update) => format!(
                 "move {} to {}",
                 update.name.short(),
@@ -421,6 +442,7 @@ fn op_words(op: &Op) -> String {
                     format!("integrate {} as {to}", counted(packets.len(), "packet"))
                 }
                 MoveWhy::Integrate(_) => format!("integrate as {to}"),
+                MoveWhy::Rebuild => format!("put the integration branch together again as {to}"),
                 MoveWhy::FollowTarget => format!("follow the target to {to}"),
                 MoveWhy::Archive => format!("archive {}", counted(refs.len() / 2, "branch")),
             }
@@ -448,42 +470,4 @@ fn moves(binding: &Binding) -> String {
         })
         .collect();
     format!("{remote}{}", moves.join(", "))
-}
-
-fn op_packet(op: &Op) -> Option<PacketId> {
-    match op {
-        Op::MakeWorkspace {
-            workspace: name, ..
-        }
-        | Op::RemoveWorkspace { name, .. } => name.packet().cloned(),
-        Op::OpenConflict {
-            side: MergeSide::Packet(packet),
-            ..
-        }
-        | Op::CloseConflict {
-            side: MergeSide::Packet(packet),
-            ..
-        }
-        | Op::AdvancePacket { packet, .. } => Some(packet.clone()),
-        Op::MoveRefs { why, .. } => match why.packets() {
-            [packet] => Some(packet.clone()),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// Whether the end of an effect is worth a line to those who watch.
-fn is_news(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Land(_)
-            | Op::Push(_)
-            | Op::OpenConflict { .. }
-            | Op::CloseConflict { .. }
-            | Op::MoveRefs {
-                why: MoveWhy::Integrate(_) | MoveWhy::FollowTarget | MoveWhy::Archive,
-                ..
-            }
-    )
 }

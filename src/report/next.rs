@@ -196,7 +196,7 @@ fn verification(state: &RunState) -> Vec<Next> {
     let broken = state.integration.as_ref().and_then(|at| at.broken.as_ref());
     let failed = state.integrated_checks();
     let checks = failed.iter().filter_map(|(check, evidence)| {
-        let evidence = evidence.filter(|evidence| !evidence.passed())?;
+        let evidence = evidence.filter(|_| state.verdict(check, *evidence).is_bad())?;
         Some((
             one_line(&check.name),
             format!("{}, unit {}", evidence.outcome, evidence.unit),

@@ -204,7 +204,8 @@ impl<'s> Dispatcher<'s> {
         if let Some(frozen) = &self.session.state.frozen
             && let Some(commit) = self.session.git.read_ref(&frozen.target)?
         {
-            inputs.push(Input::Target(commit));
+            let tree = self.session.git.tree_of(&commit)?;
+            inputs.push(Input::Target(commit, tree));
         }
         if order.check_again {
             inputs.push(Input::CheckAgain);

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::jobs::Job;
 use super::message::{Input, Message, Tools};
 use super::session::Session;
-use super::{confine, effect, merging, resolving, unit, work};
+use super::{confine, effect, merging, rebuild, resolving, restack, unit, work};
 use crate::journal::Found;
 use crate::model::id::RequestId;
 use crate::model::op::{MergeSide, OpOutcome};
@@ -146,6 +146,8 @@ fn perform(tools: &Tools, state: &RunState, job: &Job) -> Option<Input> {
         Job::Collect(packet) => work::collect(tools, state, packet),
         Job::Merge => merging::merge(tools, state),
         Job::FollowTarget => work::follow_target(tools, state),
+        Job::Rebuild => rebuild::rebuild(tools, state),
+        Job::Restack(packet) => restack::restack(tools, state, packet),
         Job::Weigh => work::weigh(tools, state),
     };
     Some(result.unwrap_or_else(|error| Input::Failed {

@@ -13,6 +13,7 @@ use crate::agent::{RateLimit, schema};
 use crate::model::event::EventKind;
 use crate::model::evidence::Evidence;
 use crate::model::id::PacketId;
+use crate::model::packet::{Rebuild, Restack};
 use crate::model::state::{PacketState, RunState, Stage};
 use crate::model::unit::{Unit, UnitKind, UnitOutcome};
 
@@ -25,8 +26,16 @@ pub(super) fn facts(
 ) -> Vec<EventKind> {
     match input {
         Input::Script(facts) => script::counted(state, facts),
-        Input::Target(commit) if state.target_seen.as_ref() == Some(&commit) => Vec::new(),
-        Input::Target(commit) => vec![EventKind::TargetSeen { commit }],
+        Input::Target(commit, _)
+            if state.target_seen.as_ref() == Some(&commit)
+                && state.target_trees.contains_key(&commit) =>
+        {
+            Vec::new()
+        }
+        Input::Target(commit, tree) => vec![EventKind::TargetSeen {
+            commit,
+            tree: Some(tree),
+        }],
         Input::CheckAgain => check_again(state),
         Input::Push(binding) => vec![EventKind::PushAsked { binding }],
         Input::Request {
@@ -50,6 +59,8 @@ pub(super) fn facts(
             }
             MergeResult::Failed(why) => could_not(&Job::FollowTarget, None, &why),
         }],
+        Input::Rebuilt(rebuild) => rebuilt(state, rebuild),
+        Input::Restacked { packet, result } => restacked(state, packet, result),
         Input::Weighed(weight) => vec![EventKind::IntegrationWeighed { weight }],
         Input::Failed { job, why } => vec![could_not(&job, job.packet(), &why)],
     }
@@ -63,14 +74,21 @@ fn could_not(job: &Job, packet: Option<&PacketId>, why: &str) -> EventKind {
     }
 }
 
+/// Drops what failed on the integrated tree, and with it what the same checks said about the base.
 fn check_again(state: &RunState) -> Vec<EventKind> {
-    state
-        .integration
+    let Some(integration) = &state.integration else {
+        return Vec::new();
+    };
+    let failed = state
+        .integrated_checks()
         .iter()
-        .filter(|_| state.verification_failed())
-        .map(|integration| EventKind::EvidenceDropped {
-            tree: integration.tree.clone(),
-        })
+        .any(|(_, evidence)| evidence.is_some_and(|evidence| !evidence.passed()));
+    let base = state.base_tree().filter(|base| **base != integration.tree);
+    [Some(&integration.tree), base]
+        .into_iter()
+        .flatten()
+        .filter(|_| failed || integration.broken.is_some())
+        .map(|tree| EventKind::EvidenceDropped { tree: tree.clone() })
         .collect()
 }
 
@@ -252,4 +270,43 @@ fn merged(state: &RunState, results: Vec<(PacketId, MergeResult)>) -> Vec<EventK
         }
     }
     facts
+}
+
+/// What was put together again counts if nothing changed about what is to leave the branch.
+fn rebuilt(state: &RunState, rebuild: Rebuild) -> Vec<EventKind> {
+    let same = state
+        .integration
+        .as_ref()
+        .is_some_and(|integration| integration.commit == rebuild.from);
+    let stays = |id: &PacketId| {
+        state
+            .packets
+            .get(id)
+            .is_some_and(|packet| packet.stage == Stage::Integrated)
+    };
+    if !same || !rebuild.merges.iter().all(|(id, _)| stays(id)) {
+        return Vec::new();
+    }
+    vec![EventKind::IntegrationRebuilt { rebuild }]
+}
+
+fn restacked(
+    state: &RunState,
+    packet: PacketId,
+    result: Result<Box<Restack>, String>,
+) -> Vec<EventKind> {
+    let waits = state.packets.get(&packet).is_some_and(|now| {
+        now.stage == Stage::Stale
+            && match &result {
+                Ok(restack) => now.branch.as_ref() == Some(&restack.from),
+                Err(_) => true,
+            }
+    });
+    if !waits {
+        return Vec::new();
+    }
+    vec![match result {
+        Ok(restack) => EventKind::PacketRestacked { packet, restack },
+        Err(why) => EventKind::PacketFailed { packet, why },
+    }]
 }

@@ -9,9 +9,9 @@ use crate::git::Git;
 use crate::journal::Store;
 use crate::model::event::EventKind;
 use crate::model::gate::Binding;
-use crate::model::id::{CommitId, OpId, PacketId, UnitId};
+use crate::model::id::{CommitId, OpId, PacketId, TreeId, UnitId};
 use crate::model::op::OpOutcome;
-use crate::model::packet::{Collected, Conflict, Merge, Weight};
+use crate::model::packet::{Collected, Conflict, Merge, Rebuild, Restack, Weight};
 use crate::model::proof::Proof;
 use crate::model::request::Request;
 use crate::model::script::Reply;
@@ -51,8 +51,8 @@ pub(super) enum Message {
 pub(super) enum Input {
     /// What the host of a script brings: facts already.
     Script(Vec<EventKind>),
-    /// The target branch stands here.
-    Target(CommitId),
+    /// The target branch stands here, and this is its tree.
+    Target(CommitId, TreeId),
     /// What failed on the integrated tree is to be checked again.
     CheckAgain,
     /// A push was asked for; this is what it would do.
@@ -96,6 +96,15 @@ pub(super) enum Input {
         target: CommitId,
         /// What came of it.
         result: MergeResult,
+    },
+    /// The integration branch was put together again.
+    Rebuilt(Rebuild),
+    /// A packet's work was replayed, or could not be.
+    Restacked {
+        /// The packet.
+        packet: PacketId,
+        /// Its work before and after, or why it cannot be replayed.
+        result: Result<Box<Restack>, String>,
     },
     /// What landing would change was looked at.
     Weighed(Weight),

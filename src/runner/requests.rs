@@ -102,7 +102,7 @@ fn stage_of(state: &RunState, id: &PacketId) -> Result<Stage, String> {
 
 fn retry(state: &RunState, id: &PacketId, comment: &str) -> Answered {
     match stage_of(state, id)? {
-        Stage::Integrated => Err(format!("packet {id} is integrated already")),
+        Stage::Integrated if state.has_landed(id) => Err(landed(state, id)),
         Stage::Working | Stage::Returned => Err(format!(
             "packet {id} is running: `dynwf packet cancel {} {id}` stops it first",
             state.slug
@@ -117,10 +117,23 @@ fn retry(state: &RunState, id: &PacketId, comment: &str) -> Answered {
     }
 }
 
+fn landed(state: &RunState, id: &PacketId) -> String {
+    format!(
+        "packet {id} has landed already: `dynwf revert {} {id}` takes it out again",
+        state.slug
+    )
+}
+
 fn give_up(state: &RunState, id: &PacketId, how: GivenUp, why: &str) -> Answered {
     let reached = stage_of(state, id)?;
-    if reached == Stage::Integrated {
-        return Err(format!("packet {id} is integrated already"));
+    if reached == Stage::Integrated && state.has_landed(id) {
+        return Err(landed(state, id));
+    }
+    if reached == Stage::Integrated && how == GivenUp::Cancelled {
+        return Err(format!(
+            "packet {id} is integrated already: `dynwf packet drop {} {id}` takes it out again",
+            state.slug
+        ));
     }
     if how == GivenUp::Cancelled && reached.is_settled() && reached != Stage::Conflicted {
         return Err(format!(

@@ -202,6 +202,7 @@ impl Session {
             minutes: limits.minutes,
             silence: limits.silence,
             setup: self.config.workspace.setup.clone(),
+            bisect: self.config.integration.bisect,
             policy: self.config.gate.policy(),
             sites: self.sites.clone(),
             winding_down: false,

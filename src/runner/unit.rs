@@ -20,7 +20,6 @@ use crate::agent::schema::{self, Schema};
 use crate::agent::{self, Agent, Call, Reader, Verdict};
 use crate::config::AgentConfig;
 use crate::fault;
-use crate::model::evidence::Evidence;
 use crate::model::id::UnitId;
 use crate::model::packet::Workspace;
 use crate::model::plan::{COMMAND_AGENT, Packet};
@@ -451,10 +450,16 @@ fn prompt_text(
 }
 
 fn failing_checks(tools: &Tools, state: &RunState, packet: &Packet) -> Result<Vec<String>> {
-    state
+    let own = state
         .packet_checks(&packet.id)
         .into_iter()
-        .filter_map(|(check, evidence)| Some((check, evidence.filter(|e| !Evidence::passed(e))?)))
+        .filter_map(|(check, evidence)| {
+            let bad = state.verdict(&check, evidence).is_bad();
+            Some((check, evidence.filter(|_| bad)?))
+        });
+    // What it is blamed for happened to the integrated tree, where its own checks did not look.
+    let blamed = state.blamed_for(&packet.id);
+    own.chain(blamed)
         .map(|(check, evidence)| {
             let folder = UnitDir::new(
                 tools

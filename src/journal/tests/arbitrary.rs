@@ -122,6 +122,7 @@ fn plan() -> impl Strategy<Value = Box<Plan>> {
                 run: run.clone(),
                 when: crate::model::plan::CheckWhen::Both,
                 minutes: Some(3),
+                must_pass: tokens.is_some(),
             }));
             plan.packets.push(Packet {
                 id,

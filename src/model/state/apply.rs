@@ -39,6 +39,7 @@ impl RunState {
                     at,
                 });
                 self.target_seen = Some(base.clone());
+                self.target_trees.insert(base.clone(), tree.clone());
                 self.add_packets(plan);
             }
             EventKind::BranchCarved { carved } => {
@@ -88,7 +89,12 @@ impl RunState {
             }
             EventKind::OpBegan { op } => self.op_began(OpId(seq), op, at),
             EventKind::OpEnded { op, outcome } => self.op_ended(*op, outcome, at),
-            EventKind::TargetSeen { commit } => self.target_seen = Some(commit.clone()),
+            EventKind::TargetSeen { commit, tree } => {
+                self.target_seen = Some(commit.clone());
+                if let Some(tree) = tree {
+                    self.target_trees.insert(commit.clone(), tree.clone());
+                }
+            }
             EventKind::TargetMerged { merge, target } => {
                 if let Some(integration) = &mut self.integration {
                     integration.following = Some((merge.clone(), target.clone()));
@@ -101,6 +107,11 @@ impl RunState {
             EventKind::TargetConflicted { conflict } => {
                 if let Some(integration) = &mut self.integration {
                     integration.conflict = Some(conflict.clone());
+                }
+            }
+            EventKind::IntegrationRebuilt { rebuild } => {
+                if let Some(integration) = &mut self.integration {
+                    integration.rebuild = Some(rebuild.clone());
                 }
             }
             EventKind::IntegrationWeighed { weight } => {

@@ -77,7 +77,17 @@ impl RunState {
                 name: WorkspaceName::Packet(packet),
                 ..
             }
-            | Op::AdvancePacket { packet, .. } => Some(packet.clone()),
+            | Op::AdvancePacket { packet, .. }
+            | Op::RestackPacket { packet, .. } => Some(packet.clone()),
+            Op::MoveRefs {
+                why: MoveWhy::Rebuild,
+                ..
+            } => {
+                if let Some(integration) = &mut self.integration {
+                    integration.rebuild = None;
+                }
+                None
+            }
             Op::MoveRefs {
                 why: MoveWhy::Integrate(packets),
                 ..
@@ -142,30 +152,15 @@ impl RunState {
                     integration.resolving = None;
                 }
             }
-            Op::OpenConflict { side, onto, .. } => {
-                if let Some(integration) = &mut self.integration {
-                    integration.holds = None;
-                    integration.resolving = Some((side.clone(), onto));
-                }
-                if let MergeSide::Packet(id) = &side
-                    && let Some(packet) = self.packets.get_mut(id)
-                {
-                    packet.refused = false;
-                }
-            }
-            Op::CloseConflict { onto, .. } => {
-                if let Some(integration) = &mut self.integration {
-                    integration.holds = Some(onto);
-                    integration.resolving = None;
-                    integration.put_off = true;
-                }
-            }
+            Op::OpenConflict { side, onto, .. } => self.conflict_laid_out(side, onto),
+            Op::CloseConflict { onto, .. } => self.conflict_put_off(onto),
             Op::RemoveWorkspace { name, .. } => self.workspace_removed(&name, outcome),
             Op::AdvancePacket { packet, refs, .. } => {
                 if let Some(packet) = self.packets.get_mut(&packet) {
                     packet.branch = refs.first().and_then(|update| update.new.clone());
                 }
             }
+            Op::RestackPacket { packet, .. } => self.restacked(&packet, at),
             Op::MoveRefs { why, refs } => {
                 let new = refs.first().and_then(|update| update.new.clone());
                 self.refs_moved(&why, new, at);
@@ -176,6 +171,12 @@ impl RunState {
                     self.target_seen = Some(new.clone());
                     if let Some(integration) = &mut self.integration {
                         integration.target = new.clone();
+                        integration.landed = integration.merged.len();
+                        integration.firm = integration.stood.len();
+                        if integration.commit == *new {
+                            let tree = integration.tree.clone();
+                            self.target_trees.insert(new.clone(), tree);
+                        }
                     }
                 }
             }
@@ -183,6 +184,26 @@ impl RunState {
                 self.push_asked = None;
                 self.pushed.push(plan.binding);
             }
+        }
+    }
+
+    fn conflict_laid_out(&mut self, side: MergeSide, onto: CommitId) {
+        if let MergeSide::Packet(id) = &side
+            && let Some(packet) = self.packets.get_mut(id)
+        {
+            packet.refused = false;
+        }
+        if let Some(integration) = &mut self.integration {
+            integration.holds = None;
+            integration.resolving = Some((side, onto));
+        }
+    }
+
+    fn conflict_put_off(&mut self, onto: CommitId) {
+        if let Some(integration) = &mut self.integration {
+            integration.holds = Some(onto);
+            integration.resolving = None;
+            integration.put_off = true;
         }
     }
 
@@ -217,6 +238,7 @@ impl RunState {
                 let Some(tree) = self.frozen.as_ref().map(|frozen| &frozen.tree) else {
                     return;
                 };
+                let first = commit.clone();
                 self.integration = Some(Integration {
                     target: commit.clone(),
                     commit,
@@ -231,9 +253,18 @@ impl RunState {
                     weight: None,
                     conflict: None,
                     broken: None,
+                    stood: vec![first],
+                    firm: 1,
+                    landed: 0,
+                    rebuild: None,
                 });
             }
             (MoveWhy::Integrate(packets), Some(commit)) => {
+                let merges = packets
+                    .iter()
+                    .filter_map(|id| self.packets.get(id)?.merge.as_ref())
+                    .map(|merge| merge.commit.clone());
+                let stood: Vec<CommitId> = merges.collect();
                 let last = packets.last().and_then(|id| self.packets.get(id));
                 let tree = last
                     .and_then(|packet| packet.merge.as_ref())
@@ -244,6 +275,7 @@ impl RunState {
                         integration.tree = tree;
                     }
                     integration.merged.extend_from_slice(packets);
+                    integration.stood.extend(stood);
                     integration.broken = None;
                 }
                 for id in packets {
@@ -254,12 +286,15 @@ impl RunState {
                 if let Some(integration) = &mut self.integration
                     && let Some((merge, target)) = integration.following.take()
                 {
+                    integration.stood.push(commit.clone());
                     integration.commit = commit;
                     integration.tree = merge.tree;
                     integration.target = target;
                     integration.broken = None;
+                    self.left_behind(at);
                 }
             }
+            (MoveWhy::Rebuild, Some(_)) => self.rebuilt(at),
             (MoveWhy::Archive, _) => self.branches_archived = true,
             _ => {}
         }

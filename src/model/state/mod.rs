@@ -8,8 +8,10 @@
 mod apply;
 mod apply_op;
 mod apply_packet;
+mod branch;
 mod query;
 mod script;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,10 +26,12 @@ use super::evidence::Evidence;
 use super::gate::{Binding, Gate};
 use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, Slug, TreeId, UnitId};
 use super::op::{MergeSide, Op};
-use super::packet::{Collected, Conflict, Merge, Weight, Workspace};
+use super::packet::{Blame, Collected, Conflict, Merge, Rebuild, Restack, Weight, Workspace};
 use super::plan::Plan;
 use super::proof::Proof;
 use super::unit::{Unit, UnitOutcome, Usage, WorkspaceName};
+
+pub use verdict::Verdict;
 
 /// The state of one workflow.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +68,8 @@ pub struct RunState {
     pub requests: BTreeMap<RequestId, Option<String>>,
     /// Where the target branch was last seen.
     pub target_seen: Option<CommitId>,
+    /// The trees of the target's commits, as far as they were told.
+    pub target_trees: BTreeMap<CommitId, TreeId>,
     /// A push that was asked for and looked up.
     pub push_asked: Option<Binding>,
     /// The last commit that was landed.
@@ -163,6 +169,14 @@ pub struct Integration {
     pub conflict: Option<Conflict>,
     /// Why the integrated tree cannot be checked (a setup command failed, for example).
     pub broken: Option<String>,
+    /// The commits that it stood on and still contains, in order.
+    pub stood: Vec<CommitId>,
+    /// How many of those are in the target for good.
+    pub firm: usize,
+    /// How many of the merged packets are in the target.
+    pub landed: usize,
+    /// The branch without packets that are to leave it, which no ref names yet.
+    pub rebuild: Option<Rebuild>,
 }
 
 /// How far a packet has come. The words that people read are derived from it: [`RunState::status_of`].
@@ -191,6 +205,8 @@ pub enum Stage {
     Failed,
     /// It cannot be merged by machine.
     Conflicted,
+    /// What it started from has changed: its work is to be replayed.
+    Stale,
     /// It was turned down.
     Rejected,
     /// It was given up or waived.
@@ -244,6 +260,12 @@ pub struct PacketState {
     pub refused: bool,
     /// What its merge lacks of the two sides' changes, as a person saw it or is to see it.
     pub proof: Option<Proof>,
+    /// What it was taken out for, in this attempt or an earlier one.
+    pub blamed: Option<Blame>,
+    /// Its work on another base, which its branch does not name yet.
+    pub restack: Option<Restack>,
+    /// Its base and its work before it was last replayed onto another base.
+    pub restacked: Option<(CommitId, CommitId)>,
     /// The worker outside dynwf who took it.
     pub claimed_by: Option<String>,
     /// What the worker is told beside the packet's own text: failing checks, comments.
@@ -301,6 +323,7 @@ impl RunState {
             gates: BTreeMap::new(),
             requests: BTreeMap::new(),
             target_seen: None,
+            target_trees: BTreeMap::new(),
             push_asked: None,
             landed: None,
             pushed: Vec::new(),

@@ -209,6 +209,8 @@ pub struct CheckView {
     pub output: Option<String>,
     /// When it ended.
     pub at: Option<Timestamp>,
+    /// Whether it fails on the base in the same way: then it keeps nothing from landing.
+    pub failed_before: bool,
 }
 
 /// What a workflow may use and what it used. An absent limit means none.

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::question::{ask, is_passed};
 use super::settle::worker_failure;
-use super::start::{has_open_op, is_advanced, next_setup};
+use super::start::{has_open_op, next_setup};
 use crate::gate::binding_for_question;
 use crate::model::event::{EventKind, GivenUp};
 use crate::model::gate::{Binding, GateKind, GateStatus};
@@ -18,6 +18,7 @@ use crate::model::status::PacketStatus;
 use crate::model::unit::{Unit, UnitKind, WorkspaceName};
 use crate::runner::goal::Options;
 use crate::runner::limit;
+use crate::runner::queue::is_advanced;
 use crate::runner::script::shared_id;
 
 /// What is answered in the shared workspace.
@@ -226,7 +227,7 @@ fn in_shared(state: &RunState, call: &OpenCall) -> Option<(Reply, Option<EventKi
     if call.asked.asks != Asks::Checkpoint || first.asked.ordinal != call.asked.ordinal {
         return None;
     }
-    let collected = is_advanced(state, id, packet);
+    let collected = is_advanced(state, id);
     if !collected && packet.stage != Stage::NoChange {
         return None;
     }
@@ -250,7 +251,7 @@ fn in_shared(state: &RunState, call: &OpenCall) -> Option<(Reply, Option<EventKi
 /// Whether nothing more comes of a packet before the script asks for more.
 fn is_through(state: &RunState, id: &PacketId, packet: &PacketState) -> bool {
     state.is_kept(id)
-        && is_advanced(state, id, packet)
+        && is_advanced(state, id)
         && packet
             .collected
             .as_ref()

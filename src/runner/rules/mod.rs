@@ -9,8 +9,10 @@ mod doubt;
 mod finish;
 mod merge;
 mod question;
+mod rebuild;
 mod settle;
 mod start;
+mod verify;
 
 use jiff::Timestamp;
 
@@ -30,6 +32,9 @@ const RULES: &[Rule] = &[
     settle::advance,
     settle::judge,
     settle::decide,
+    rebuild::blame,
+    rebuild::move_rebuilt,
+    rebuild::move_restacked,
     calls::answer,
     calls::hand_over,
     doubt::settle,
@@ -48,7 +53,7 @@ const RULES: &[Rule] = &[
     calls::start,
     merge::ask_before_merging,
     merge::lay_out_conflict,
-    merge::verify,
+    verify::verify,
     finish::offer_landing,
     finish::land,
     finish::push,

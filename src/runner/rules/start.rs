@@ -13,6 +13,7 @@ use crate::model::state::{OpenOp, PacketState, RunState, Stage};
 use crate::model::unit::{Unit, UnitKind, WorkspaceName};
 use crate::runner::goal::Options;
 use crate::runner::limit;
+use crate::runner::queue::is_advanced;
 
 /// Creates the integration branch at the base.
 pub(super) fn begin(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKind> {
@@ -122,7 +123,7 @@ pub(super) fn open_collected(state: &RunState, options: &Options, _: Timestamp) 
     state
         .in_plan_order()
         .filter(|(id, packet)| {
-            is_advanced(state, id, packet)
+            is_advanced(state, id)
                 && packet.workspace.is_none()
                 && !state.check_failed(id)
                 && !state.checks_to_run(id).is_empty()
@@ -180,17 +181,19 @@ fn prepare_one(
     })
 }
 
-/// A packet that needs others starts from the integrated result; any other from the plan's base.
+/// A packet that needs others, and one that did not go with the others, starts from the integrated result; any
+/// other from the plan's base, or where the target is by now.
 fn base_of(state: &RunState, id: &PacketId) -> Option<CommitId> {
     if let Some(of_script) = state.of_script(id) {
         return Some(of_script.base.clone());
     }
-    let frozen = state.frozen.as_ref()?;
-    if frozen.plan.packet(id)?.after.is_empty() {
-        Some(frozen.base.clone())
-    } else {
-        Some(state.integration.as_ref()?.commit.clone())
+    let integration = state.integration.as_ref()?;
+    if !state.stands_on_others(id) {
+        return Some(integration.target.clone());
     }
+    // What is to leave the branch is nothing to start from.
+    let settled = !state.has_outcasts() && integration.rebuild.is_none();
+    settled.then(|| integration.commit.clone())
 }
 
 /// Starts the next setup command of each workspace that needs one.
@@ -237,7 +240,7 @@ pub(super) fn check(state: &RunState, options: &Options, _: Timestamp) -> Vec<Ev
     state
         .in_plan_order()
         .filter(|(id, packet)| {
-            is_advanced(state, id, packet)
+            is_advanced(state, id)
                 && packet.workspace.is_some()
                 && !state.works_in(&WorkspaceName::Packet((*id).clone()))
                 && !state.check_failed(id)
@@ -264,13 +267,6 @@ pub(super) fn check_unit(check: &Check, tree: crate::model::id::TreeId) -> (Unit
         tree,
     };
     (kind, check.minutes)
-}
-
-/// Whether the packet's work is a commit and its branch points at it.
-pub(super) fn is_advanced(state: &RunState, id: &PacketId, packet: &PacketState) -> bool {
-    packet.stage == Stage::Collected
-        && packet.branch.as_ref() == packet.collected.as_ref().map(|collected| &collected.tip)
-        && !has_open_op(state, id)
 }
 
 /// Starts the next agent's turn.
@@ -352,12 +348,5 @@ fn is_let_through(state: &RunState, id: &PacketId) -> bool {
 
 /// Whether an effect on the packet's workspace or branch has not ended.
 pub(super) fn has_open_op(state: &RunState, id: &PacketId) -> bool {
-    state.ops.values().any(|open| match &open.op {
-        Op::MakeWorkspace {
-            workspace: name, ..
-        }
-        | Op::RemoveWorkspace { name, .. } => name.packet() == Some(id),
-        Op::AdvancePacket { packet, .. } => packet == id,
-        _ => false,
-    })
+    state.ops.values().any(|open| open.op.packet() == Some(id))
 }

@@ -1,6 +1,7 @@
 //! Integrating, from outside: many packets at once, and what a conflict comes to.
 
 mod batch;
+mod bisect;
 mod person;
 
 use std::fs;
