@@ -38,6 +38,7 @@ impl Watchers {
         } else {
             Mode::Lines {
                 zone: TimeZone::system(),
+                unicode: look.unicode,
             }
         };
         let concurrency = Some(context.config.limits.concurrency);

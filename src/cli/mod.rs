@@ -32,6 +32,7 @@ mod rescue;
 mod review;
 mod run;
 mod script;
+mod script_check;
 mod script_end;
 mod script_fresh;
 mod script_run;
@@ -169,7 +170,7 @@ fn dispatch(
         Command::Stop(args) => request::stop(&here()?, args),
         Command::Review(args) => review::review(&here()?, args),
         Command::Archive(args) => archive::archive(&here()?, args),
-        Command::Script(args) => script::script(here, args),
+        Command::Script(args) => script::script(directory, here, args),
         Command::Recipe(args) => recipe::recipe(&here()?, args),
         Command::Demo(args) => demo::demo(directory, args, perform),
         Command::Init(args) => init::init(&here()?, args),

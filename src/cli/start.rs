@@ -8,12 +8,15 @@ use jiff::Timestamp;
 use super::context::Context;
 use super::output;
 use crate::agent::schema::Schema;
+use crate::config::problem::Problem;
 use crate::error::{Failure, usage};
 use crate::integrate;
 use crate::model::carve::Carved;
+use crate::model::event::{Event, EventKind};
 use crate::model::id::{CommitId, RefName, Slug};
 use crate::model::path::RepoPath;
 use crate::model::plan::{Packet, Plan};
+use crate::model::state::RunState;
 use crate::plan::carve::Carving;
 use crate::plan::order::effective_after;
 use crate::plan::parse::{self, Places};
@@ -54,6 +57,63 @@ pub(super) fn check_with(
     places: &Places,
     added: &[RepoPath],
 ) -> Result<Checked> {
+    let (checked, warnings) = look_over(context, plan, places, added)?;
+    for warning in warnings {
+        output::say(&format!("warning: {warning}"));
+    }
+    Ok(checked)
+}
+
+/// The state that a workflow would begin with now, if a plan lies there and is not frozen yet.
+///
+/// # Errors
+/// Every problem of the plan, with places.
+pub(super) fn planned(context: &Context, slug: &Slug) -> Result<Option<RunState>> {
+    let file = context.plan_file(slug)?;
+    let frozen = |state: &RunState| state.frozen.is_some();
+    if !file.exists() || context.store.read(slug)?.as_ref().is_some_and(frozen) {
+        return Ok(None);
+    }
+    let (plan, places, _) = read_plan(&file, &format!(".workflow/{slug}/plan.toml"))?;
+    let checked = look_over(context, plan, &places, &[])?.0;
+    let mut plan = checked.plan;
+    order(&mut plan);
+    let mut state = RunState::new(slug.clone());
+    state.apply(&Event {
+        seq: 1,
+        at: Timestamp::now(),
+        kind: EventKind::PlanFrozen {
+            plan: Box::new(plan),
+            tree: context.git.tree_of(&checked.base)?,
+            base: checked.base,
+            target: checked.target,
+            repository: String::new(),
+        },
+    });
+    Ok(Some(state))
+}
+
+/// The slugs of the plans that lie below `.workflow/`, in order.
+pub(super) fn plans(context: &Context) -> Vec<Slug> {
+    let Some(folder) = context.git.face_root().ok() else {
+        return Vec::new();
+    };
+    let mut slugs: Vec<Slug> = std::fs::read_dir(folder.join(".workflow"))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    slugs.retain(|slug| context.plan_file(slug).is_ok_and(|file| file.exists()));
+    slugs.sort();
+    slugs
+}
+
+fn look_over(
+    context: &Context,
+    plan: Plan,
+    places: &Places,
+    added: &[RepoPath],
+) -> Result<(Checked, Vec<Problem>)> {
     let base = base_of(context, &plan, places)?;
     let target = target_of(context, &plan, places)?;
     let tree = context.git.tree_of(&base)?;
@@ -80,10 +140,9 @@ pub(super) fn check_with(
             return Err(Failure::usage(problem.to_string()).into());
         }
     }
-    for warning in report.into_result()? {
-        output::say(&format!("warning: {warning}"));
-    }
-    Ok(Checked { plan, base, target })
+    let warnings = report.into_result()?;
+    let checked = Checked { plan, base, target };
+    Ok((checked, warnings))
 }
 
 /// What a plan without packets begins from, and lands on: the checkout as it stands.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use super::context::Context;
-use super::{drive, output};
+use super::{drive, output, start};
 use crate::error::ExitCode;
 use crate::model::id::Slug;
 use crate::report::json;
@@ -32,7 +32,10 @@ pub(super) fn status(context: &Context, args: &StatusArgs) -> Result<ExitCode> {
     match &args.slug {
         Some(slug) if args.watch => watch(context, slug)?,
         Some(slug) => {
-            let state = context.state(slug)?;
+            let state = match start::planned(context, slug)? {
+                Some(state) => state,
+                None => context.state(slug)?,
+            };
             if args.json {
                 output::answer(&json::status(&StatusView::new(&state, Timestamp::now())))?;
             } else {
@@ -51,6 +54,19 @@ fn all(context: &Context, as_json: bool) -> Result<()> {
             workflows.push(Summary::new(&state));
         }
     }
+    for slug in start::plans(context) {
+        if workflows.iter().any(|one| one.slug == slug) {
+            continue;
+        }
+        match start::planned(context, &slug) {
+            Ok(state) => workflows.extend(state.as_ref().map(Summary::new)),
+            Err(error) => output::say(&format!(
+                "note: the plan of {slug} does not hold: dynwf plan {slug} says why ({})",
+                error.to_string().lines().next().unwrap_or_default()
+            )),
+        }
+    }
+    workflows.sort_by(|one, other| one.slug.cmp(&other.slug));
     if as_json {
         return output::answer(&json::list(&workflows));
     }

@@ -12,7 +12,7 @@ use super::calls;
 pub use super::look::Look;
 use super::look::{BOLD, CYAN, DIM, GREEN, RED, YELLOW};
 use super::next::{Next, NextKind};
-use super::table::{Columns, Row};
+use super::table::{Columns, FAR, Row};
 use super::view::{CheckView, PacketView, StatusView};
 use super::words::{amount, counted, duration, one_line, padded, width};
 use crate::model::id::PacketId;
@@ -283,7 +283,7 @@ fn block(next: &[Next], cut: &BTreeSet<&str>, look: Look) -> Vec<String> {
     let commands = items.iter().flat_map(|(item, _, _)| &item.commands);
     let commands = widest(commands.map(String::as_str));
     let room = match look.width {
-        None => Some(details),
+        None => Some(details.min(FAR)),
         Some(width) => width
             .checked_sub(2 + subjects + 3 + 3 + commands)
             .filter(|&room| room >= details.min(12))
@@ -303,9 +303,13 @@ fn block(next: &[Next], cut: &BTreeSet<&str>, look: Look) -> Vec<String> {
         }
         let subject = padded(subject, subjects);
         if let Some(room) = room {
-            let text = format!("  {subject}   {}   ", padded(&look.fit(detail, room), room));
+            let detail = match look.width {
+                None => detail.clone(),
+                Some(_) => look.fit(detail, room),
+            };
+            let text = format!("  {subject}   {}   ", padded(&detail, room));
             for (at, command) in item.commands.iter().enumerate() {
-                let blank = " ".repeat(width(&text));
+                let blank = " ".repeat(2 + subjects + 3 + room + 3);
                 let before = if at == 0 { &text } else { &blank };
                 lines.push(format!("{before}{}", look.paint(CYAN, command)));
             }

@@ -29,7 +29,7 @@ mod table;
 pub mod view;
 mod words;
 
-pub use next::{Next, NextKind};
+pub use next::{Next, NextKind, push_command};
 pub use result::packet_page;
 
 #[cfg(test)]

@@ -402,9 +402,10 @@ impl<'s> Dispatcher<'s> {
         let mut ended = end(&self.session.state, &self.options);
         if let Some(signal) = self.signal {
             ended.code = ExitCode::Signal(signal);
+            let slug = &self.session.state.slug;
             ended
                 .why
-                .insert(0, "stopped; `dynwf run` goes on from here".to_owned());
+                .insert(0, format!("stopped; `dynwf run {slug}` goes on from here"));
         }
         // Directories of removed workspaces are deleted last, when nobody waits for a result.
         let site = self.options.sites.path(&WorkspaceName::Integration, 0);

@@ -60,12 +60,11 @@ impl fmt::Display for Job {
 
 /// Returns what should be going on.
 pub(super) fn jobs(state: &RunState, options: &Options) -> BTreeSet<Job> {
-    let mut jobs = BTreeSet::new();
+    let mut jobs: BTreeSet<Job> = state.ops.keys().map(|&op| Job::Perform(op)).collect();
     if state.archived {
         return jobs;
     }
     jobs.extend(state.units.keys().map(|&unit| Job::Attend(unit)));
-    jobs.extend(state.ops.keys().map(|&op| Job::Perform(op)));
     jobs.extend(
         state
             .in_plan_order()

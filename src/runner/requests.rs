@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::goal::Options;
 use crate::gate;
 use crate::model::event::{EventKind, GivenUp};
+use crate::model::gate::GateKind;
 use crate::model::id::{GateId, PacketId};
 use crate::model::op::{MergeSide, Op};
 use crate::model::packet::Merge;
@@ -30,6 +31,10 @@ pub(super) fn answer(
         return Vec::new();
     }
     let answered = match &request.body {
+        body if state.archived && !outlives_archive(state, body) => Err(format!(
+            "workflow {} is archived: a new one begins with `dynwf plan NEW --from .workflow/{}/plan.toml`",
+            state.slug, state.slug
+        )),
         RequestBody::Approve { gate, .. }
         | RequestBody::Deny { gate, .. }
         | RequestBody::Revoke { gate } => return decision(state, options, request, gate, now),
@@ -52,6 +57,19 @@ pub(super) fn answer(
             facts
         }
         Err(why) => vec![refused(request, why)],
+    }
+}
+
+/// Whether a request makes sense for a workflow that is closed: what was landed can still be pushed, and an approval
+/// that was not used can be taken back.
+fn outlives_archive(state: &RunState, body: &RequestBody) -> bool {
+    match body {
+        RequestBody::Revoke { .. } => true,
+        RequestBody::Approve { gate, .. } | RequestBody::Deny { gate, .. } => state
+            .gates
+            .get(gate)
+            .is_some_and(|gate| gate.kind == GateKind::Push),
+        _ => false,
     }
 }
 

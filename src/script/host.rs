@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use rquickjs::function::Opt;
-use rquickjs::{Array, Ctx, Exception, Function, Object, Persistent, Promise, Value};
+use rquickjs::{Ctx, Exception, Function, Object, Persistent, Promise, Value};
 
 use super::call::{Body, Call, CallKind, key};
 use super::limits::Limits;
@@ -126,9 +126,10 @@ impl Shared {
             place,
         } = asked;
         let function = kind.function();
-        if json.len() > self.limits.text {
+        let length = json.len() + phase.as_ref().map_or(0, String::len);
+        if length > self.limits.text {
             let what = format!("what {function}() was given");
-            return Err(too_long(&what, json.len(), self.limits.text));
+            return Err(too_long(&what, length, self.limits.text));
         }
         let (count, most, what) = if kind.is_agent() {
             (&mut self.agents, self.limits.calls, "agents")
@@ -157,7 +158,7 @@ impl Shared {
         let call = Call {
             ordinal: self.made,
             kind,
-            label: Some(label).filter(|label| !label.is_empty()),
+            label: Some(short(label)).filter(|label| !label.is_empty()),
             phase,
             place,
             key: key(kind, &fields),
@@ -180,6 +181,17 @@ struct Asked {
     label: String,
     phase: Option<String>,
     place: String,
+}
+
+/// The most characters of a label: it is there to be seen, and nothing depends on it.
+const LONGEST_LABEL: usize = 200;
+
+fn short(mut label: String) -> String {
+    if let Some((end, _)) = label.char_indices().nth(LONGEST_LABEL) {
+        label.truncate(end);
+        label.push('…');
+    }
+    label
 }
 
 fn too_long(what: &str, length: usize, most: usize) -> String {
@@ -323,17 +335,15 @@ fn begin<'js>(
     Ok(promise)
 }
 
-/// An array with `count` own elements: writing to them consults no prototype.
+/// An array with `count` own elements, made so that no prototype is consulted; nor is it when they are written to.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "a function of the script is given its context"
 )]
-fn nulls(ctx: Ctx<'_>, count: usize) -> rquickjs::Result<Array<'_>> {
-    let array = Array::new(ctx.clone())?;
-    for index in 0..count {
-        array.set(index, Value::new_null(ctx.clone()))?;
-    }
-    Ok(array)
+fn nulls(ctx: Ctx<'_>, count: usize) -> rquickjs::Result<Value<'_>> {
+    let mut text = "null,".repeat(count);
+    text.pop();
+    ctx.json_parse(format!("[{text}]"))
 }
 
 /// Finds, checks and compiles a workflow within the workflow.

@@ -34,6 +34,9 @@ use sha2::{Digest as _, Sha256};
 /// The engine and the contract, for the header of a journal: another one may run a script differently.
 pub const VERSION: &str = "quickjs-ng 0.16.2, contract 1";
 
+/// What a script can use, for editors: the text of a `.d.ts`.
+pub const TYPES: &str = include_str!("types.d.ts");
+
 /// What runs before a script, and makes its world.
 const POISON: &str = include_str!("poison.js");
 

@@ -62,8 +62,17 @@ const RULES: &[Rule] = &[
 
 /// Returns what follows from the state; empty if nothing does.
 pub(super) fn next(state: &RunState, options: &Options, now: Timestamp) -> Vec<EventKind> {
-    if state.frozen.is_none() || state.archived {
+    if state.frozen.is_none() {
         return Vec::new();
+    }
+    if state.archived {
+        // What was landed can still be pushed; nothing else of a closed workflow goes on.
+        let over = finish::expire(state, options, now);
+        return if over.is_empty() {
+            finish::push(state, options, now)
+        } else {
+            over
+        };
     }
     RULES
         .iter()
