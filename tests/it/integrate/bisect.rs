@@ -2,14 +2,16 @@
 
 use std::fs;
 
-use crate::support::{Dynwf, TestRepo};
+use crate::support::{CommandOutput, Dynwf, TestRepo};
 
-/// A workflow whose check passes as long as not both `renamed` and `caller` are there.
+/// A workflow whose check passes as long as not both `renamed` and `caller` are there. A person is asked before
+/// anything is merged, so that the packets are merged in the order of the plan, whoever is done first.
 fn planned(turns: &str, more: &str) -> TestRepo {
     let repo = TestRepo::small().in_use();
     let check = "! { test -e crates/net/renamed && test -e crates/db/caller; }";
     let plan = format!(
         "goal = \"A clash\"\nbase = \"main\"\n[integration]\ntarget = \"main\"\n{more}\n\
+         [[gate]]\nbefore = \"integrate\"\n\
          [[check]]\nname = \"build\"\nrun = '{check} || {{ echo \"old name is gone\"; exit 9; }}'\n\
          [[packet]]\nid = \"01-net\"\nobjective = \"Rename\"\nscope = [\"crates/net/**\"]\n\
          run = \"touch crates/net/renamed\"\n\
@@ -26,6 +28,14 @@ fn planned(turns: &str, more: &str) -> TestRepo {
         .run(["plan", "clash", "--from", &file])
         .success();
     repo
+}
+
+/// Runs until everything is there, says yes to merging it, and goes on.
+fn run(repo: &TestRepo, code: i32) -> CommandOutput {
+    let dynwf = Dynwf::new(repo);
+    dynwf.line("run clash").expect_code(3);
+    dynwf.line("approve clash integrate --yes").success();
+    dynwf.line("run clash").expect_code(code)
 }
 
 fn status_of(repo: &TestRepo, id: &str) -> String {
@@ -47,7 +57,7 @@ fn the_packet_that_breaks_the_build_is_taken_out_and_the_rest_lands() {
     let repo = planned("", "");
     let before = repo.fingerprint();
     let dynwf = Dynwf::new(&repo);
-    let run = dynwf.line("run clash").expect_code(3);
+    let run = run(&repo, 3);
     assert!(run.to_string().contains("check `build` exit 9"), "{run}");
     assert_eq!(status_of(&repo, "03-db"), "failed");
     let there = files(&repo);
@@ -74,8 +84,7 @@ fn the_packet_that_breaks_the_build_is_taken_out_and_the_rest_lands() {
 #[test]
 fn in_goal_mode_its_worker_sees_the_clash_and_mends_it() {
     let repo = planned("turns = 3", "strategy = \"squash\"");
-    let dynwf = Dynwf::new(&repo);
-    dynwf.line("run clash").expect_code(3);
+    run(&repo, 3);
     assert_eq!(status_of(&repo, "03-db"), "integrated");
     let told = repo.git(["show", "dynwf/clash/integration:crates/db/told"]);
     assert!(told.contains("old name is gone"), "{told}");
@@ -87,7 +96,7 @@ fn in_goal_mode_its_worker_sees_the_clash_and_mends_it() {
 fn without_bisection_the_branch_stays_and_verification_failed() {
     let repo = planned("", "bisect = false");
     let dynwf = Dynwf::new(&repo);
-    dynwf.line("run clash").expect_code(6);
+    run(&repo, 6);
     assert!(files(&repo).contains("crates/db/caller"));
     // By hand: what is not landed can be taken out.
     dynwf.line("packet drop clash 03-db --why breaks").success();
