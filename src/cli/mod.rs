@@ -35,6 +35,7 @@ mod script;
 mod script_check;
 mod script_end;
 mod script_fresh;
+mod script_list;
 mod script_run;
 mod split;
 mod start;

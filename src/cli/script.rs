@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::context::Context;
-use super::{script_check, script_run};
+use super::{script_check, script_list, script_run};
 use crate::error::ExitCode;
 
 /// Dynamic workflow scripts in JavaScript
@@ -22,6 +22,17 @@ pub(super) enum ScriptCommand {
     Run(script_run::RunArgs),
     /// Check a script before anything runs: header, syntax, determinism, missing awaits
     Check(script_check::CheckArgs),
+    /// List the scripts that have a name: yours, and those that come with dynwf
+    List {
+        /// Machine-readable, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a script that has a name
+    Show {
+        /// Its name
+        name: String,
+    },
     /// Print the types of what a script can use, for editors
     Types,
 }
@@ -34,6 +45,8 @@ pub(super) fn script(
     match command {
         ScriptCommand::Run(args) => script_run::run(&here()?, args),
         ScriptCommand::Check(args) => script_check::check(directory, args),
+        ScriptCommand::List { json } => script_list::list(&here()?, *json),
+        ScriptCommand::Show { name } => script_list::show(&here()?, name),
         ScriptCommand::Types => script_check::types(),
     }
 }

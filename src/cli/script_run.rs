@@ -16,7 +16,7 @@ use crate::model::state::RunState;
 use crate::runner::{Goal, Order, Reuse, Session, find_script, script_names};
 use crate::script::check::{self, Meta};
 use crate::script::replay::Policy;
-use crate::script::{args, engine_version};
+use crate::script::{args, engine_version, recipes};
 
 /// Run a script; go on with it, to the call, if it was stopped; answer its value if it is finished
 ///
@@ -376,26 +376,27 @@ fn read(context: &Context, name: &str) -> Result<Read> {
         .into_iter()
         .flatten()
         .collect();
-    let file = find_script(&tops, name).ok_or_else(|| {
-        let known = script_names(&tops);
-        usage(
-            format!("there is no script {name}"),
-            if known.is_empty() {
-                "name a file, or put one in .workflow/recipes".to_owned()
-            } else {
-                format!("by name there are {}", known.join(", "))
-            },
-        )
-    })?;
-    let bytes =
-        std::fs::read(&file).with_context(|| format!("reading the script {}", file.display()))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Failure::usage(format!("the script {} is not UTF-8", file.display())))?;
-    let shown = file
-        .strip_prefix(&context.here)
-        .unwrap_or(&file)
-        .to_string_lossy()
-        .into_owned();
+    let (shown, text, folder) = match (find_script(&tops, name), recipes::find(name)) {
+        (Some(file), _) => {
+            let bytes = std::fs::read(&file)
+                .with_context(|| format!("reading the script {}", file.display()))?;
+            let text = String::from_utf8(bytes).map_err(|_| {
+                Failure::usage(format!("the script {} is not UTF-8", file.display()))
+            })?;
+            let shown = file.strip_prefix(&context.here).unwrap_or(&file);
+            let folder = file.parent().unwrap_or(Path::new("/")).to_path_buf();
+            (shown.to_string_lossy().into_owned(), text, folder)
+        }
+        (None, Some(text)) => (name.to_owned(), text.to_owned(), context.here.clone()),
+        (None, None) => {
+            let mut known = script_names(&tops);
+            known.extend(recipes::ALL.map(|recipe| recipe.name.to_owned()));
+            return Err(usage(
+                format!("there is no script {name}"),
+                format!("name a file; by name there are {}", known.join(", ")),
+            ));
+        }
+    };
     let checked = check::check(&shown, &text);
     let errors: Vec<String> = checked.errors().map(ToString::to_string).collect();
     if !errors.is_empty() {
@@ -412,7 +413,6 @@ fn read(context: &Context, name: &str) -> Result<Read> {
             "it begins with export const meta = { name: '…', description: '…' }",
         ));
     };
-    let folder = file.parent().unwrap_or(Path::new("/")).to_path_buf();
     Ok(Read {
         file: shown,
         folder,

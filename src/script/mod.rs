@@ -11,6 +11,7 @@ pub mod check;
 pub mod engine;
 mod host;
 pub mod limits;
+pub mod recipes;
 mod rejections;
 pub mod replay;
 mod schema;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::journal::Store;
 use crate::model::id::Slug;
-use crate::script::Resolve;
+use crate::script::{Resolve, recipes};
 use sha2::{Digest as _, Sha256};
 
 /// Where scripts lie that have a name, below the top of a work tree.
@@ -51,21 +51,25 @@ pub(super) fn resolver(store: &Store, slug: &Slug, tops: Vec<PathBuf>) -> Resolv
             return Ok((name.to_owned(), text));
         }
         let tops: Vec<&Path> = tops.iter().map(PathBuf::as_path).collect();
-        let file = find_script(&tops, name).ok_or_else(|| {
-            let known = script_names(&tops);
-            let known = if known.is_empty() {
-                "there are none by name, and no such file".to_owned()
-            } else {
-                format!("there are {}", known.join(", "))
-            };
-            format!("no workflow is called `{name}`: {known}")
-        })?;
-        let failed = |error: std::io::Error| format!("reading {}: {error}", file.display());
-        let text = fs::read_to_string(&file).map_err(failed)?;
+        let text = match (find_script(&tops, name), recipes::find(name)) {
+            (Some(file), _) => fs::read_to_string(&file)
+                .map_err(|error| format!("reading {}: {error}", file.display()))?,
+            (None, Some(text)) => text.to_owned(),
+            (None, None) => {
+                return Err(format!(
+                    "no workflow is called `{name}`: there are {}",
+                    script_names(&tops)
+                        .into_iter()
+                        .chain(recipes::ALL.map(|recipe| recipe.name.to_owned()))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ));
+            }
+        };
         fs::create_dir_all(&kept)
             .map_err(anyhow::Error::from)
             .and_then(|()| crate::process::write_durably(&copy, text.as_bytes()))
-            .map_err(|error| format!("keeping {}: {error:#}", file.display()))?;
+            .map_err(|error| format!("keeping the workflow {name}: {error:#}"))?;
         Ok((name.to_owned(), text))
     })
 }

@@ -5,6 +5,7 @@ mod determinism;
 mod ending;
 mod header;
 mod hostile;
+mod recipes;
 mod replay;
 
 use std::collections::VecDeque;

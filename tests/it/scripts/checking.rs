@@ -1,5 +1,6 @@
 //! `dynwf script check` and `dynwf script types`.
 
+use super::repo;
 use crate::support::{Dynwf, Place};
 
 const META: &str = "export const meta = { name: 'n', description: 'what it does', phases: [{ title: 'Scan' }] };\n";
@@ -74,4 +75,53 @@ fn the_types_name_what_a_script_can_use() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn scripts_that_come_along_are_listed_shown_and_run_by_name() {
+    let repo = repo();
+    let dynwf = Dynwf::new(&repo);
+    let listed = dynwf.line("script list").success().stdout;
+    for name in ["chain", "council", "fix", "migrate", "panel", "review"] {
+        assert!(
+            listed.contains(&format!("{name}  (comes with dynwf)")),
+            "{listed}"
+        );
+    }
+    let text = dynwf.line("script show fix").success().stdout;
+    assert!(text.starts_with("export const meta = {"), "{text}");
+    dynwf
+        .line("script show nothing")
+        .expect_code(2)
+        .complains("there are chain, council");
+    dynwf
+        .run(["script", "run", "fix", "--agent", "echo"])
+        .expect_code(2)
+        .complains("check");
+    let value = dynwf
+        .run([
+            "script",
+            "run",
+            "fix",
+            "--agent",
+            "echo",
+            "--args",
+            r#"{"check":"true"}"#,
+            "--json",
+        ])
+        .success()
+        .json();
+    assert_eq!(value["value"]["passed"], true);
+
+    // One of the repository goes before the one that comes along.
+    repo.write(
+        ".workflow/recipes/fix.js",
+        &format!("{META}return 'mine'\n"),
+    );
+    let listed = dynwf.line("script list --json").success().json();
+    assert_eq!(listed["scripts"][0]["file"], ".workflow/recipes/fix.js");
+    dynwf
+        .run(["script", "run", "fix", "--agent", "echo", "--name", "own"])
+        .success()
+        .says("mine");
 }
