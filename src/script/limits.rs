@@ -54,9 +54,12 @@ pub(super) const STACK_BESIDES: usize = 4 * 1024 * 1024;
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Stops the script when its time is over.
+///
+/// Reading a thread's processor time costs a system call, so a slice begins when it is first asked about: the engine asks
+/// after some thousand steps, and most answers need fewer.
 pub(super) struct Clock {
     slice: Duration,
-    until: Cell<Duration>,
+    until: Cell<Option<Duration>>,
     hurried: Cell<bool>,
     stopped: Cell<bool>,
     stopping: Arc<AtomicBool>,
@@ -67,7 +70,7 @@ impl Clock {
     pub(super) fn new(slice: Duration, stopping: Arc<AtomicBool>) -> Self {
         Self {
             slice,
-            until: Cell::new(now() + slice),
+            until: Cell::new(None),
             hurried: Cell::new(false),
             stopped: Cell::new(false),
             stopping,
@@ -76,18 +79,19 @@ impl Clock {
 
     /// Gives a whole slice, or the time for last words if the host wants an end.
     pub(super) fn wind(&self) {
-        let last = self.stopping.load(Ordering::Relaxed);
-        self.hurried.set(last);
-        self.until
-            .set(now() + if last { LAST_WORDS } else { self.slice });
+        self.hurried.set(false);
+        self.until.set(None);
     }
 
     /// Whether the script must stop now; remembered by [`Clock::stopped`].
     pub(super) fn is_over(&self) -> bool {
+        let now = now();
+        let mut until = self.until.get().unwrap_or_else(|| now + self.slice);
         if self.stopping.load(Ordering::Relaxed) && !self.hurried.replace(true) {
-            self.until.set(self.until.get().min(now() + LAST_WORDS));
+            until = until.min(now + LAST_WORDS);
         }
-        let over = now() >= self.until.get();
+        self.until.set(Some(until));
+        let over = now >= until;
         if over {
             self.stopped.set(true);
         }

@@ -27,6 +27,9 @@ use super::{POISON, PRELUDE, rejections};
 /// More memory for the words about a script that used up its own.
 const LAST_MEMORY: usize = 64 * 1024 * 1024;
 
+/// How many promise jobs run between two looks at the clock.
+const JOBS_A_LOOK: u32 = 128;
+
 /// What the thread is started with.
 pub(super) struct Thread {
     pub(super) setup: Setup,
@@ -306,6 +309,7 @@ impl World {
         if let Some(error) = thrown {
             return Err(error);
         }
+        let mut jobs: u32 = 0;
         loop {
             let job = self.runtime.execute_pending_job();
             let thrown = match job {
@@ -318,7 +322,8 @@ impl World {
                 }
             };
             // A chain of jobs without a loop in it is stopped here.
-            if self.clock.stopped() || self.clock.is_over() {
+            jobs = jobs.wrapping_add(1);
+            if self.clock.stopped() || (jobs.is_multiple_of(JOBS_A_LOOK) && self.clock.is_over()) {
                 return Err(self.stopped(thrown));
             }
             if let Some(error) = thrown {

@@ -68,6 +68,14 @@ impl Exact {
         Ok(Some(answer))
     }
 
+    /// Whether the script already waits for the next answer of the record. As long as it does, [`Exact::deliver`] may be
+    /// asked without waiting for the script to be idle: answers are delivered one at a time all the same.
+    pub fn is_due(&self) -> bool {
+        self.answers
+            .front()
+            .is_some_and(|answer| self.waiting.contains(&answer.ordinal))
+    }
+
     /// How many answers of the record are still to be delivered.
     pub fn left(&self) -> usize {
         self.answers.len()
