@@ -7,6 +7,7 @@
 
 mod advice;
 mod agents;
+mod agents_test;
 mod archive;
 mod confirm;
 mod context;

@@ -47,7 +47,17 @@ fn agents_outlive_a_killed_run_and_work_once() {
         for id in ["net", "db"] {
             running.wait_for(&home.join(format!("{id}-is-there")));
         }
+        let status = dynwf.status("lines");
+        assert_eq!(status["killed"], false, "{status:#}");
         running.kill();
+        let status = dynwf.status("lines");
+        assert_eq!(status["killed"], true, "{status:#}");
+        assert_eq!(status["next"][0]["commands"][0], "dynwf run lines");
+        dynwf
+            .line("status lines")
+            .success()
+            .says("the last run was killed; 2 units may still be at work");
+        dynwf.line("status").success().says("killed");
     }
     let last = dynwf.spawn(["run", "lines"]);
     fs::write(home.join("go"), "").expect("the agents can be released");
