@@ -4,7 +4,7 @@
 //! packet or ref. An error that calls for a certain exit code, or that the reader can mend with a command,
 //! is a [`Failure`] somewhere in the chain. `main` alone turns the chain into text and a code.
 
-use std::fmt;
+use std::{fmt, io};
 
 /// The exit codes that users and scripts may rely on. `128 + n` for a signal is not in this list: see
 /// [`Failure::signal`].
@@ -121,10 +121,33 @@ pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Err
     Failure::usage(message).hint(hint).into()
 }
 
-/// Returns the exit code of an error chain: that of the outermost [`Failure`] in it, else
-/// [`ExitCode::Bug`] (an error that nobody classified is ours to mend).
+/// Returns the exit code of an error chain: that of the outermost [`Failure`] in it, else 2 where the machine is in
+/// the way (a full disk, no right to write), else [`ExitCode::Bug`] (an error that nobody classified is ours to mend).
 pub fn code_of(error: &anyhow::Error) -> ExitCode {
-    failure_of(error).map_or(ExitCode::Bug, |failure| failure.code)
+    match failure_of(error) {
+        Some(failure) => failure.code,
+        None if machine_hint(error).is_some() => ExitCode::Usage,
+        None => ExitCode::Bug,
+    }
+}
+
+/// What helps where the machine is in the way and nobody said more about it.
+fn machine_hint(error: &anyhow::Error) -> Option<&'static str> {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .find_map(|cause| match cause.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Some("make room on that disk, then give the same command again: it goes on where it was")
+            }
+            io::ErrorKind::ReadOnlyFilesystem => {
+                Some("dynwf must be able to write there: mount it writable, or work in a clone elsewhere")
+            }
+            io::ErrorKind::PermissionDenied => {
+                Some("dynwf must be able to write there: look at the owner and the mode of that path")
+            }
+            _ => None,
+        })
 }
 
 /// Returns the hint of the outermost [`Failure`] that has one.
@@ -133,6 +156,12 @@ pub fn hint_of(error: &anyhow::Error) -> Option<&str> {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<Failure>())
         .find_map(|failure| failure.hint.as_deref())
+        .or_else(|| {
+            failure_of(error)
+                .is_none()
+                .then(|| machine_hint(error))
+                .flatten()
+        })
 }
 
 fn failure_of(error: &anyhow::Error) -> Option<&Failure> {
@@ -167,5 +196,23 @@ mod tests {
         assert_eq!(code_of(&error), ExitCode::Locked);
         assert_eq!(hint_of(&error), Some("wait"));
         assert_eq!(code_of(&anyhow::anyhow!("plain")), ExitCode::Bug);
+    }
+
+    #[test]
+    fn a_machine_in_the_way_is_no_bug_and_has_a_hint() {
+        use anyhow::Context as _;
+        for (kind, words) in [
+            (io::ErrorKind::StorageFull, "make room"),
+            (io::ErrorKind::ReadOnlyFilesystem, "mount it writable"),
+            (io::ErrorKind::PermissionDenied, "owner and the mode"),
+        ] {
+            let error = Err::<(), _>(io::Error::from(kind))
+                .context("writing /some/lock")
+                .unwrap_err();
+            assert_eq!(code_of(&error), ExitCode::Usage, "{kind}");
+            assert!(hint_of(&error).is_some_and(|hint| hint.contains(words)));
+        }
+        let error = anyhow::Error::new(io::Error::from(io::ErrorKind::InvalidData));
+        assert_eq!((code_of(&error), hint_of(&error)), (ExitCode::Bug, None));
     }
 }

@@ -25,6 +25,7 @@ pub mod home;
 mod parent;
 mod pi;
 pub mod prompt;
+pub mod role;
 pub mod schema;
 mod stream;
 mod verdict;

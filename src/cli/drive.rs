@@ -38,6 +38,7 @@ impl Watchers {
         } else {
             Mode::Lines {
                 zone: TimeZone::system(),
+                unicode: look.unicode,
             }
         };
         let concurrency = Some(context.config.limits.concurrency);
@@ -111,10 +112,7 @@ pub(super) fn drive(
     order: Order,
     quiet: bool,
 ) -> Result<End> {
-    let mut watchers = Watchers::new(context, session.state(), quiet)?;
-    let end = session.drive(order, &mut |update| watchers.observe(&update));
-    watchers.end(session.state());
-    let end = end?;
+    let end = attended(context, session, order, quiet)?;
     if !quiet {
         show(session.state())?;
     }
@@ -122,6 +120,18 @@ pub(super) fn drive(
         output::say(&format!("note: {line}"));
     }
     Ok(end)
+}
+
+/// Works towards a goal, with everybody watching, and says nothing at the end.
+pub(super) fn watch(context: &Context, session: &mut Session, order: Order) -> Result<End> {
+    attended(context, session, order, false)
+}
+
+fn attended(context: &Context, session: &mut Session, order: Order, quiet: bool) -> Result<End> {
+    let mut watchers = Watchers::new(context, session.state(), quiet)?;
+    let end = session.drive(order, &mut |update| watchers.observe(&update));
+    watchers.end(session.state());
+    end
 }
 
 /// Prints how a workflow stands.

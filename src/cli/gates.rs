@@ -7,12 +7,12 @@ use super::context::Context;
 use super::{confirm, output, request};
 use crate::error::{ExitCode, usage};
 use crate::gate::who;
-use crate::model::gate::{Gate, GateStatus};
+use crate::model::gate::{Gate, GateKind, GateStatus};
 use crate::model::id::{CommitId, GateId, Slug};
 use crate::model::request::RequestBody;
 use crate::model::state::RunState;
-use crate::report::json;
 use crate::report::view::StatusView;
+use crate::report::{json, push_command};
 
 /// What waits for an answer, and why
 #[derive(Debug, clap::Args)]
@@ -73,6 +73,7 @@ pub(super) fn gates(context: &Context, args: &GatesArgs) -> Result<ExitCode> {
         None => context.store.workflows()?,
     };
     let mut documents = Vec::new();
+    let mut shown = false;
     for slug in &slugs {
         let state = match &args.slug {
             Some(_) => context.state(slug)?,
@@ -87,13 +88,22 @@ pub(super) fn gates(context: &Context, args: &GatesArgs) -> Result<ExitCode> {
             continue;
         }
         for gate in state.gates.values() {
-            if args.all || gate.status == GateStatus::Waiting {
+            let asks = gate.status == GateStatus::Waiting
+                && (!state.archived || gate.kind == GateKind::Push);
+            if args.all || asks {
                 output::answer(&describe(slug, gate))?;
+                shown = true;
             }
         }
     }
     if args.json {
         output::answer(&json::document(&documents))?;
+    } else if !shown {
+        output::say(if args.all {
+            "nothing was asked"
+        } else {
+            "no gate waits"
+        });
     }
     Ok(ExitCode::Done)
 }
@@ -164,7 +174,7 @@ pub(super) fn say_yes(context: &Context, slug: &Slug, id: &GateId, yes: bool) ->
             until.strftime("%F %H:%M UTC")
         ));
     }
-    output::say(&format!("next: {}", next_command(slug, id)));
+    output::say(&format!("next: {}", next_command(slug, gate)));
     Ok(ExitCode::Done)
 }
 
@@ -182,13 +192,12 @@ pub(super) fn send_yes(
     request::send(context, slug, body, attended)
 }
 
-fn next_command(slug: &Slug, gate: &GateId) -> String {
-    let verb = match gate.as_str() {
-        "land" => "land",
-        id if id.starts_with("push:") => "push",
-        _ => "run",
-    };
-    format!("dynwf {verb} {slug}")
+fn next_command(slug: &Slug, gate: &Gate) -> String {
+    match gate.kind {
+        GateKind::Land => format!("dynwf land {slug}"),
+        GateKind::Push => push_command(slug, &gate.binding),
+        _ => format!("dynwf run {slug}"),
+    }
 }
 
 pub(super) fn reject(context: &Context, args: &RejectArgs) -> Result<ExitCode> {

@@ -126,8 +126,12 @@ fn status(context: &Context, as_json: bool) -> Result<ExitCode> {
             };
             output::answer(&line)?;
         }
-        if status.state != State::Installed {
-            output::say("dynwf hooks install puts it in place");
+        match status.state {
+            State::Installed => {}
+            State::Absent => output::say("dynwf hooks install puts it in place"),
+            State::Changed(_) => output::say(
+                "dynwf hooks install puts it in place, once your changes are in another hook and this file is gone",
+            ),
         }
     }
     let well = fired.iter().all(|fired| fired.missing.is_none());

@@ -9,7 +9,7 @@ use super::context::Context;
 use super::output;
 use crate::error::ExitCode;
 use crate::model::event::Event;
-use crate::model::id::{PacketId, Slug};
+use crate::model::id::{PacketId, Slug, UnitId};
 use crate::report::line::Teller;
 
 /// How often to look for more.
@@ -21,6 +21,7 @@ const LOOK: Duration = Duration::from_millis(200);
 Examples:
   dynwf log refactor
   dynwf log refactor --packet 03-cli
+  dynwf log refactor --unit 12           what that unit printed
   dynwf log refactor --follow            until the run that is going on ends
   dynwf log refactor --json | jq .kind   a JSON document a line")]
 pub(super) struct LogArgs {
@@ -30,6 +31,10 @@ pub(super) struct LogArgs {
     /// Only what is about this packet
     #[arg(long)]
     packet: Option<PacketId>,
+
+    /// What this unit printed, such as a check of the integrated tree
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["packet", "brief", "follow", "json"])]
+    unit: Option<u64>,
 
     /// Only what somebody who watches a run wants to know
     #[arg(long, conflicts_with = "json")]
@@ -48,6 +53,9 @@ pub(super) fn log(context: &Context, args: &LogArgs) -> Result<ExitCode> {
     let state = context.state(&args.slug)?;
     if let Some(packet) = &args.packet {
         super::packet::of(&state, packet)?;
+    }
+    if let Some(number) = args.unit {
+        return super::packet::log_of_unit(context, &args.slug, UnitId(number));
     }
     let mut teller = Teller::default();
     let zone = TimeZone::system();

@@ -32,6 +32,11 @@ mod request;
 mod rescue;
 mod review;
 mod run;
+mod script;
+mod script_check;
+mod script_end;
+mod script_fresh;
+mod script_run;
 mod split;
 mod start;
 mod status;
@@ -100,6 +105,8 @@ enum Command {
     Stop(request::StopArgs),
     Archive(archive::ArchiveArgs),
     #[command(subcommand)]
+    Script(script::ScriptCommand),
+    #[command(subcommand)]
     Recipe(recipe::RecipeCommand),
     Demo(demo::DemoArgs),
     Init(init::InitArgs),
@@ -164,6 +171,7 @@ fn dispatch(
         Command::Stop(args) => request::stop(&here()?, args),
         Command::Review(args) => review::review(&here()?, args),
         Command::Archive(args) => archive::archive(&here()?, args),
+        Command::Script(args) => script::script(directory, here, args),
         Command::Recipe(args) => recipe::recipe(&here()?, args),
         Command::Demo(args) => demo::demo(directory, args, perform),
         Command::Init(args) => init::init(&here()?, args),

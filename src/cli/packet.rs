@@ -7,7 +7,7 @@ use super::context::Context;
 use super::{output, request};
 use crate::agent::prompt::{self, PromptParts};
 use crate::error::{ExitCode, usage};
-use crate::model::id::{PacketId, Slug};
+use crate::model::id::{PacketId, Slug, UnitId};
 use crate::model::plan::Packet;
 use crate::model::request::RequestBody;
 use crate::model::state::{PacketState, RunState};
@@ -318,6 +318,28 @@ fn log(context: &Context, slug: &Slug, id: &PacketId, follow: bool) -> Result<Ex
         }
         std::thread::sleep(std::time::Duration::from_millis(200));
     }
+}
+
+/// Prints what one unit wrote, whatever it was for.
+///
+/// # Errors
+/// A usage error if there was no such unit.
+pub(super) fn log_of_unit(context: &Context, slug: &Slug, id: UnitId) -> Result<ExitCode> {
+    let started = context.store.events(slug)?.into_iter();
+    let unit = started.filter_map(|event| match event.kind {
+        crate::model::event::EventKind::UnitStarted { unit } => Some(unit),
+        _ => None,
+    });
+    let Some(unit) = { unit }.find(|unit| unit.id == id) else {
+        return Err(usage(
+            format!("workflow {slug} has no unit {id}"),
+            format!("dynwf log {slug} names the units"),
+        ));
+    };
+    output::say(&crate::report::line::unit_words(&unit));
+    let folder = UnitDir::new(context.store.units(slug).join(unit.id.to_string()));
+    print_unit(&folder, false)?;
+    Ok(ExitCode::Done)
 }
 
 /// Prints what a unit wrote; while it runs and `follow` is set, what it goes on to write.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::context::Context;
-use super::{drive, start};
+use super::{drive, script_run, start};
 use crate::error::ExitCode;
 use crate::model::id::Slug;
 use crate::runner::{Goal, Order};
@@ -20,6 +20,9 @@ pub(super) struct RunArgs {
 
 pub(super) fn run(context: &Context, args: &RunArgs) -> Result<ExitCode> {
     let mut session = start::begin(context, &args.slug)?;
+    if session.state().script.is_some() {
+        return script_run::perform(context, &mut session, None, None, false);
+    }
     let end = drive::drive(context, &mut session, Order::of(Goal::Run), false)?;
     Ok(drive::code(&end))
 }

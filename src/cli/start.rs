@@ -3,14 +3,21 @@
 use std::path::Path;
 
 use anyhow::Result;
+use jiff::Timestamp;
 
 use super::context::Context;
 use super::output;
 use crate::agent::schema::Schema;
+use crate::config::problem::Problem;
 use crate::error::{Failure, usage};
+use crate::integrate;
+use crate::model::carve::Carved;
+use crate::model::event::{Event, EventKind};
 use crate::model::id::{CommitId, RefName, Slug};
 use crate::model::path::RepoPath;
-use crate::model::plan::Plan;
+use crate::model::plan::{Packet, Plan};
+use crate::model::state::RunState;
+use crate::plan::carve::Carving;
 use crate::plan::order::effective_after;
 use crate::plan::parse::{self, Places};
 use crate::plan::validate::{self, Surroundings};
@@ -40,6 +47,73 @@ pub(super) fn read_plan(file: &Path, shown: &str) -> Result<(Plan, Places, Vec<u
 
 /// Checks a plan against the repository; warnings are said, errors are returned all at once.
 pub(super) fn check(context: &Context, plan: Plan, places: &Places) -> Result<Checked> {
+    check_with(context, plan, places, &[])
+}
+
+/// The same where packets add these files, which are not there yet.
+pub(super) fn check_with(
+    context: &Context,
+    plan: Plan,
+    places: &Places,
+    added: &[RepoPath],
+) -> Result<Checked> {
+    let (checked, warnings) = look_over(context, plan, places, added)?;
+    for warning in warnings {
+        output::say(&format!("warning: {warning}"));
+    }
+    Ok(checked)
+}
+
+/// The state that a workflow would begin with now, if a plan lies there and is not frozen yet.
+///
+/// # Errors
+/// Every problem of the plan, with places.
+pub(super) fn planned(context: &Context, slug: &Slug) -> Result<Option<RunState>> {
+    let file = context.plan_file(slug)?;
+    let frozen = |state: &RunState| state.frozen.is_some();
+    if !file.exists() || context.store.read(slug)?.as_ref().is_some_and(frozen) {
+        return Ok(None);
+    }
+    let (plan, places, _) = read_plan(&file, &format!(".workflow/{slug}/plan.toml"))?;
+    let checked = look_over(context, plan, &places, &[])?.0;
+    let mut plan = checked.plan;
+    order(&mut plan);
+    let mut state = RunState::new(slug.clone());
+    state.apply(&Event {
+        seq: 1,
+        at: Timestamp::now(),
+        kind: EventKind::PlanFrozen {
+            plan: Box::new(plan),
+            tree: context.git.tree_of(&checked.base)?,
+            base: checked.base,
+            target: checked.target,
+            repository: String::new(),
+        },
+    });
+    Ok(Some(state))
+}
+
+/// The slugs of the plans that lie below `.workflow/`, in order.
+pub(super) fn plans(context: &Context) -> Vec<Slug> {
+    let Some(folder) = context.git.face_root().ok() else {
+        return Vec::new();
+    };
+    let mut slugs: Vec<Slug> = std::fs::read_dir(folder.join(".workflow"))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    slugs.retain(|slug| context.plan_file(slug).is_ok_and(|file| file.exists()));
+    slugs.sort();
+    slugs
+}
+
+fn look_over(
+    context: &Context,
+    plan: Plan,
+    places: &Places,
+    added: &[RepoPath],
+) -> Result<(Checked, Vec<Problem>)> {
     let base = base_of(context, &plan, places)?;
     let target = target_of(context, &plan, places)?;
     let tree = context.git.tree_of(&base)?;
@@ -48,6 +122,7 @@ pub(super) fn check(context: &Context, plan: Plan, places: &Places) -> Result<Ch
         .files(&tree)?
         .into_iter()
         .map(|entry| entry.path)
+        .chain(added.iter().cloned())
         .collect();
     let agents = context.config.agent_names();
     let report = validate::validate(
@@ -65,9 +140,20 @@ pub(super) fn check(context: &Context, plan: Plan, places: &Places) -> Result<Ch
             return Err(Failure::usage(problem.to_string()).into());
         }
     }
-    for warning in report.into_result()? {
-        output::say(&format!("warning: {warning}"));
-    }
+    let warnings = report.into_result()?;
+    let checked = Checked { plan, base, target };
+    Ok((checked, warnings))
+}
+
+/// What a plan without packets begins from, and lands on: the checkout as it stands.
+pub(super) fn unplanned(context: &Context, plan: Plan) -> Result<Checked> {
+    let base = base_of(context, &plan, &Places::default())?;
+    let target = context.git.head_branch()?.ok_or_else(|| {
+        usage(
+            "HEAD is detached, so there is no branch to land on",
+            "git switch NAME checks a branch out",
+        )
+    })?;
     Ok(Checked { plan, base, target })
 }
 
@@ -152,8 +238,27 @@ pub(super) fn begin(context: &Context, slug: &Slug) -> Result<Session> {
     Ok(session)
 }
 
+/// Returns the workflow's session with the plan of a carved branch frozen, and each packet's share collected.
+pub(super) fn begin_carved(
+    context: &Context,
+    slug: &Slug,
+    carving: &Carving,
+    carved: Carved,
+    target: RefName,
+) -> Result<Session> {
+    context.git.ident()?;
+    let message = |packet: &Packet| integrate::packet_message(slug, packet);
+    let mut session = context.session(slug)?;
+    let shares = carving.commit(&context.git, Timestamp::now(), message)?;
+    let mut plan = carving.cut.plan.clone();
+    order(&mut plan);
+    let mut ignore = |_: Update<'_>| {};
+    session.freeze_carved(plan, carved, shares, target, &mut ignore)?;
+    Ok(session)
+}
+
 /// Refuses branch names that are taken, before anything is made.
-fn names_are_free(context: &Context, slug: &Slug) -> Result<()> {
+pub(super) fn names_are_free(context: &Context, slug: &Slug) -> Result<()> {
     let blocking = RefName::of_branch("dynwf")?;
     if context.git.read_ref(&blocking)?.is_some() {
         return Err(usage(

@@ -6,7 +6,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use super::context::Context;
-use super::{drive, output};
+use super::{drive, output, start};
 use crate::error::ExitCode;
 use crate::model::id::Slug;
 use crate::report::list::{self, Summary};
@@ -48,7 +48,10 @@ pub(super) fn status(context: &Context, args: &StatusArgs) -> Result<ExitCode> {
 /// begins or ends meanwhile is not taken for a killed one.
 fn view(context: &Context, slug: &Slug) -> Result<StatusView> {
     let held = context.store.is_held(slug)?;
-    let state = context.state(slug)?;
+    let state = match start::planned(context, slug)? {
+        Some(state) => state,
+        None => context.state(slug)?,
+    };
     let held = held || context.store.is_held(slug)?;
     Ok(StatusView::new(&state, Timestamp::now()).held(&state, held))
 }
@@ -62,6 +65,19 @@ fn all(context: &Context, as_json: bool) -> Result<()> {
             workflows.push(Summary::new(&state).held(&state, held));
         }
     }
+    for slug in start::plans(context) {
+        if workflows.iter().any(|one| one.slug == slug) {
+            continue;
+        }
+        match start::planned(context, &slug) {
+            Ok(state) => workflows.extend(state.as_ref().map(Summary::new)),
+            Err(error) => output::say(&format!(
+                "note: the plan of {slug} does not hold: dynwf plan {slug} says why ({})",
+                error.to_string().lines().next().unwrap_or_default()
+            )),
+        }
+    }
+    workflows.sort_by(|one, other| one.slug.cmp(&other.slug));
     if as_json {
         return output::answer(&json::list(&workflows));
     }

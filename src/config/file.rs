@@ -109,6 +109,9 @@ pub struct LimitsConfig {
     /// How many units run at once.
     #[schemars(range(min = 1, max = 256))]
     pub concurrency: u32,
+    /// How many units run at once for a script.
+    #[schemars(range(min = 1, max = 256))]
+    pub script_concurrency: u32,
     /// How many minutes a unit may take.
     #[schemars(range(min = 1))]
     pub minutes: u32,
@@ -195,7 +198,7 @@ pub struct GateConfig {
 }
 
 /// How packets are put together.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct IntegrationConfig {
     /// The strategy of plans that name none.
@@ -203,6 +206,9 @@ pub struct IntegrationConfig {
     /// What is done by rule with files that conflict: the first rule that names a file counts.
     #[serde(rename = "rule")]
     pub rules: Vec<MechanicalRule>,
+    /// Whether a packet that turns a check of the integrated tree red is found and taken out, where the plan
+    /// does not say.
+    pub bisect: bool,
 }
 
 /// What is done by rule with certain files when they conflict.
@@ -301,6 +307,7 @@ impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
             concurrency: 4,
+            script_concurrency: 16,
             minutes: 60,
             silence: 15,
             output_mb: 64,
@@ -326,6 +333,16 @@ impl Default for GateConfig {
             push: policy.push,
             unattended: policy.unattended,
             allowed_signers: None,
+        }
+    }
+}
+
+impl Default for IntegrationConfig {
+    fn default() -> Self {
+        Self {
+            strategy: None,
+            rules: Vec::new(),
+            bisect: true,
         }
     }
 }

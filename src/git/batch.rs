@@ -16,9 +16,12 @@ use anyhow::{Context as _, Result};
 use git2::{ObjectType, Oid, Repository};
 use tempfile::TempDir;
 
+use super::diff::Change;
+use super::graft::graft;
 use super::merge::TreeMerge;
 use super::object::{CommitSpec, Prepared, oid};
 use super::repo::Git;
+use super::tree::is_missing;
 use super::treemerge::{Cache, Fresh, Outside, Stop, TreeWalk};
 use crate::model::id::{CommitId, TreeId};
 
@@ -164,6 +167,80 @@ impl Batch {
         Ok(())
     }
 
+    /// Returns the tree with these changes made. Where only the program can make it, its objects go to the folder
+    /// `place`, if given, and into the repository else.
+    ///
+    /// # Errors
+    /// If a tree cannot be read, or the changes cannot be true together.
+    pub(super) fn tree_with(
+        &mut self,
+        tree: &TreeId,
+        changes: &[&Change],
+        place: Option<&Path>,
+    ) -> Result<TreeId> {
+        let context = || format!("changing {} paths of tree {tree}", changes.len());
+        if let Some(library) = &self.library {
+            let odb = library.odb()?;
+            match graft(&odb, tree.as_str(), changes) {
+                // In a partial clone the program can fetch what is missing.
+                Err(error) if is_missing(&error) => {}
+                grafted => {
+                    let (id, fresh) = grafted.with_context(context)?;
+                    take_in(library, &mut self.waiting, fresh)?;
+                    return Ok(id.to_string().parse()?);
+                }
+            }
+        }
+        self.git
+            .tree_by_index(tree, changes, place)
+            .with_context(context)
+    }
+
+    /// As [`Git::commit`] of the tree with these changes made, which becomes part of the batch too.
+    ///
+    /// # Errors
+    /// If a tree cannot be read, the changes cannot be true together, or as [`Git::commit`].
+    pub fn commit_changes(
+        &mut self,
+        spec: &CommitSpec,
+        changes: &[&Change],
+    ) -> Result<(CommitId, TreeId)> {
+        let tree = self.tree_with(&spec.tree, changes, None)?;
+        let spec = CommitSpec {
+            tree: tree.clone(),
+            ..spec.clone()
+        };
+        Ok((self.commit(&spec)?, tree))
+    }
+
+    /// The handle that also sees what is not written yet.
+    pub(super) fn library(&self) -> Option<&Repository> {
+        self.library.as_ref()
+    }
+
+    /// The handle, and the objects that are not written yet.
+    pub(super) fn memory(&mut self) -> Option<(&Repository, &mut Vec<Oid>)> {
+        self.library
+            .as_ref()
+            .map(|library| (library, &mut self.waiting))
+    }
+
+    /// Merges in this process, and keeps what that makes; `None` if the program has to merge.
+    pub(super) fn merge_here(
+        &mut self,
+        base: &CommitId,
+        ours: &CommitId,
+        theirs: &CommitId,
+    ) -> Result<Option<TreeMerge>> {
+        let Some((tree, fresh)) = self.in_memory(Some(base), ours, theirs)? else {
+            return Ok(None);
+        };
+        if let Some(library) = &self.library {
+            take_in(library, &mut self.waiting, fresh)?;
+        }
+        clean(tree).map(Some)
+    }
+
     fn try_out(
         &mut self,
         base: Option<&CommitId>,
@@ -179,7 +256,7 @@ impl Batch {
             None => tempfile::tempdir().context("making a temporary directory")?,
         };
         let place = Some(scratch.path());
-        let merged = self.git.merge_by_program(base, ours, theirs, place);
+        let merged = self.git.merge_by_program(base, ours, theirs, ours, place);
         self.scratch = Some(scratch);
         merged
     }
@@ -197,7 +274,7 @@ impl Batch {
             return clean(tree);
         }
         self.write()?;
-        self.git.merge_by_program(base, ours, theirs, None)
+        self.git.merge_by_program(base, ours, theirs, ours, None)
     }
 
     /// Merges in this process; `None` if the program has to.
@@ -265,7 +342,11 @@ fn one_base(git: &Git, library: &Repository, ours: Oid, theirs: Oid) -> Result<O
 }
 
 /// Puts new objects into the memory of a batch, or finds them in the repository.
-fn take_in(library: &Repository, waiting: &mut Vec<Oid>, fresh: Vec<Fresh>) -> Result<()> {
+pub(super) fn take_in(
+    library: &Repository,
+    waiting: &mut Vec<Oid>,
+    fresh: Vec<Fresh>,
+) -> Result<()> {
     let odb = library.odb()?;
     for object in fresh {
         let known = odb.exists(object.id);
@@ -280,7 +361,7 @@ fn take_in(library: &Repository, waiting: &mut Vec<Oid>, fresh: Vec<Fresh>) -> R
     Ok(())
 }
 
-fn pack(library: &Repository, objects: &[Oid]) -> Result<Vec<u8>> {
+pub(super) fn pack(library: &Repository, objects: &[Oid]) -> Result<Vec<u8>> {
     let mut builder = library.packbuilder()?;
     builder.set_threads(1);
     let mut seen = HashSet::new();

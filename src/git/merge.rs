@@ -71,13 +71,14 @@ impl Git {
         Ok(merged)
     }
 
-    /// Merges with `git merge-tree`; over `base`, if given. New objects go to the folder `scratch`, if given,
+    /// Merges with `git merge-tree`; over `base`, if given, with the attributes of that commit. New objects go to the folder `scratch`, if given,
     /// and are not synced there.
     pub(super) fn merge_by_program(
         &self,
         base: Option<&CommitId>,
         ours: &CommitId,
         theirs: &CommitId,
+        attributes: &CommitId,
         scratch: Option<&Path>,
     ) -> Result<TreeMerge> {
         if let Some(scratch) = scratch {
@@ -92,7 +93,7 @@ impl Git {
         let run = Run {
             git: self,
             scratch,
-            attributes: ours,
+            attributes,
         };
         match base {
             Some(base) if self.version()? < GIVEN_BASE => {

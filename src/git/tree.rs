@@ -88,6 +88,40 @@ impl Git {
             .map(|line| listed(line).with_context(|| format!("listing tree {tree}")))
             .collect()
     }
+
+    /// Returns the sizes of blobs in bytes, in the order given; `None` for what is no blob or, in a partial clone, not
+    /// here. Nothing is fetched.
+    ///
+    /// # Errors
+    /// If the object database cannot be read.
+    pub fn blob_sizes(&self, ids: &[&str]) -> Result<Vec<Option<u64>>> {
+        if let Some(library) = self.library()? {
+            let odb = library.odb().context("opening the object database")?;
+            return ids
+                .iter()
+                .map(|id| match odb.read_header(oid(id)?) {
+                    Ok((size, ObjectType::Blob)) => Ok(Some(size as u64)),
+                    Ok(_) => Ok(None),
+                    Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+                    Err(error) => Err(error).with_context(|| format!("reading the size of {id}")),
+                })
+                .collect();
+        }
+        let mut asked = String::new();
+        for id in ids {
+            asked.push_str(id);
+            asked.push('\n');
+        }
+        let bytes = self
+            .command()
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .args(["cat-file", "--batch-check=%(objecttype) %(objectsize)"])
+            .stdin(asked)
+            .ok()?;
+        let text = String::from_utf8_lossy(&bytes);
+        let size = |line: &str| line.strip_prefix("blob ")?.parse().ok();
+        Ok(text.lines().map(size).collect())
+    }
 }
 
 fn list(odb: &Odb<'_>, id: &str, path: &mut Vec<u8>, files: &mut Vec<TreeEntry>) -> Result<()> {

@@ -8,8 +8,10 @@ mod land;
 mod merge;
 mod message;
 mod publish;
+mod replay;
 
 pub use land::land;
 pub use merge::{Merged, PacketMerge, merge_packet, merge_target, resolution_commit};
 pub use message::{packet_message, trailers};
 pub use publish::publish;
+pub use replay::{Replayed, replay};

@@ -10,6 +10,7 @@
 //!
 //! Called by `runner` (writes), `hook`, `report` and `cli` (read, leave requests).
 
+mod blobs;
 mod folder;
 mod inbox;
 mod lock;
@@ -22,6 +23,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use blobs::Blobs;
 pub use inbox::{Found, Inbox};
 pub use lock::{Guard, common_lock};
 pub use repair::{Repaired, repair};

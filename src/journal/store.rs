@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::blobs::Blobs;
 use super::folder::{make_folder, random_hex, write_new};
 use super::inbox::Inbox;
 use super::{lock, reader};
@@ -67,6 +68,11 @@ impl Store {
     /// Returns the folder of a workflow's units. It may not exist.
     pub fn units(&self, slug: &Slug) -> PathBuf {
         self.folder(slug).join("units")
+    }
+
+    /// Returns the large texts of a workflow.
+    pub fn blobs(&self, slug: &Slug) -> Blobs {
+        Blobs::new(self.folder(slug).join("blobs"))
     }
 
     /// Returns where other processes leave requests for a workflow.

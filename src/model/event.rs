@@ -7,12 +7,14 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::carve::Carved;
 use super::evidence::Evidence;
 use super::gate::{Binding, Gate};
 use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, TreeId, UnitId};
 use super::op::{Op, OpOutcome};
-use super::packet::{Collected, Conflict, Merge, Weight};
-use super::plan::Plan;
+use super::packet::{Blame, Collected, Conflict, Merge, Rebuild, Restack, Weight};
+use super::plan::{Packet, Plan};
+use super::script::{AskedCall, Census, Kept, Reply, Saying, ScriptEnd, ScriptRun};
 use super::unit::{Unit, UnitOutcome, Usage};
 
 /// A fact with its place and time in the journal.
@@ -42,6 +44,11 @@ pub enum EventKind {
         target: RefName,
         /// The repository's own id.
         repository: String,
+    },
+    /// A branch that was there was carved into the packets; each one's work is collected in a fact of its own.
+    BranchCarved {
+        /// What was carved, and how it was shown that the packets add up to it.
+        carved: Carved,
     },
     /// An amended plan took its place.
     PlanAmended {
@@ -172,6 +179,27 @@ pub enum EventKind {
         /// The conflict.
         conflict: Conflict,
     },
+    /// A check of the integrated tree turned red with a packet: the packet leaves the integration branch.
+    PacketBlamed {
+        /// The packet.
+        packet: PacketId,
+        /// What it is blamed for, and whether its worker is asked again.
+        blame: Blame,
+        /// Why, in words for people and for its worker.
+        why: String,
+    },
+    /// The integration branch was put together again without some packets; no ref names it yet.
+    IntegrationRebuilt {
+        /// What it is now.
+        rebuild: Rebuild,
+    },
+    /// A packet's work was replayed onto another base; no ref names it yet.
+    PacketRestacked {
+        /// The packet.
+        packet: PacketId,
+        /// The work before and after.
+        restack: Box<Restack>,
+    },
     /// A person resolved a conflict; the resolution is a merge commit, to be merged like a packet's tip.
     ConflictResolved {
         /// The packet.
@@ -217,6 +245,9 @@ pub enum EventKind {
     TargetSeen {
         /// The commit.
         commit: CommitId,
+        /// Its tree.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tree: Option<TreeId>,
     },
     /// The moved target was merged; no ref names the merge yet.
     TargetMerged {
@@ -298,6 +329,85 @@ pub enum EventKind {
         /// Why, in one line for people.
         why: String,
     },
+    /// A script begins, or goes on with another text.
+    ScriptBegan {
+        /// The script.
+        run: Box<ScriptRun>,
+    },
+    /// A call of the script was taken in.
+    CallAsked {
+        /// The call.
+        call: Box<AskedCall>,
+    },
+    /// A call's next turn is due: its answer does not follow the schema.
+    CallTurned {
+        /// The call.
+        ordinal: u64,
+        /// What its agent is told.
+        feedback: String,
+    },
+    /// The service behind a call's agent wants a pause: the turn is made again.
+    CallPostponed {
+        /// The call.
+        ordinal: u64,
+        /// Until when.
+        until: Timestamp,
+        /// The client's words.
+        why: String,
+    },
+    /// A call is answered. Answers are given to the script in the order in which they stand here.
+    CallAnswered {
+        /// The call.
+        ordinal: u64,
+        /// Its key, so that another script cannot take the answer by mistake.
+        key: String,
+        /// The answer.
+        reply: Reply,
+        /// How many tokens it took: what the script's budget counts.
+        #[serde(default)]
+        spent: u64,
+        /// The unit that answered, where one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unit: Option<UnitId>,
+        /// The call of the script before that was answered so, where the answer was taken over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reused: Option<u64>,
+    },
+    /// The plan has one more packet.
+    PacketAdded {
+        /// The packet.
+        packet: Box<Packet>,
+        /// The commit that it starts from.
+        base: CommitId,
+        /// The call that made it; none for the shared workspace.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<u64>,
+        /// What the script calls it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        label: String,
+        /// Whether its agent is told the objective alone, as it stands.
+        #[serde(default)]
+        plain: bool,
+    },
+    /// A packet that was held on its branch may be merged.
+    PacketReleased {
+        /// The packet.
+        packet: PacketId,
+    },
+    /// The script said something.
+    ScriptSaid {
+        /// What kind of thing.
+        saying: Saying,
+        /// What.
+        text: Kept,
+    },
+    /// The script came to its end.
+    ScriptEnded {
+        /// How.
+        end: ScriptEnd,
+        /// What came of its calls.
+        census: Census,
+    },
     /// The workflow was archived.
     Archived {
         /// The recipe that was saved, if one was.
@@ -331,72 +441,4 @@ pub enum GivenUp {
     Dropped,
     /// Its work was turned down.
     Rejected,
-}
-
-impl EventKind {
-    /// Returns the packet that the fact is about, if it is about one.
-    pub fn packet(&self) -> Option<&PacketId> {
-        match self {
-            Self::UnitStarted { unit } => unit.packet(),
-            Self::PacketCollected { packet, .. }
-            | Self::PacketEmptied { packet, .. }
-            | Self::PacketFinished { packet }
-            | Self::PacketFailed { packet, .. }
-            | Self::PacketTurned { packet, .. }
-            | Self::PacketPostponed { packet, .. }
-            | Self::PacketAccepted { packet, .. }
-            | Self::PacketMerged { packet, .. }
-            | Self::PacketConflicted { packet, .. }
-            | Self::ConflictResolved { packet, .. }
-            | Self::PacketClaimed { packet, .. }
-            | Self::PacketReturned { packet, .. }
-            | Self::PacketRetried { packet, .. }
-            | Self::PacketGivenUp { packet, .. } => Some(packet),
-            Self::JobFailed { packet, .. } => packet.as_ref(),
-            _ => None,
-        }
-    }
-
-    /// Returns the fact's name, as it stands in the journal.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::PlanFrozen { .. } => "PlanFrozen",
-            Self::PlanAmended { .. } => "PlanAmended",
-            Self::RunStarted { .. } => "RunStarted",
-            Self::RunEnded { .. } => "RunEnded",
-            Self::UnitStarted { .. } => "UnitStarted",
-            Self::UnitNoted { .. } => "UnitNoted",
-            Self::UnitEnded { .. } => "UnitEnded",
-            Self::OpBegan { .. } => "OpBegan",
-            Self::OpEnded { .. } => "OpEnded",
-            Self::PacketCollected { .. } => "PacketCollected",
-            Self::PacketEmptied { .. } => "PacketEmptied",
-            Self::PacketFinished { .. } => "PacketFinished",
-            Self::PacketFailed { .. } => "PacketFailed",
-            Self::PacketTurned { .. } => "PacketTurned",
-            Self::PacketPostponed { .. } => "PacketPostponed",
-            Self::PacketAccepted { .. } => "PacketAccepted",
-            Self::PacketMerged { .. } => "PacketMerged",
-            Self::PacketConflicted { .. } => "PacketConflicted",
-            Self::ConflictResolved { .. } => "ConflictResolved",
-            Self::PacketClaimed { .. } => "PacketClaimed",
-            Self::PacketReturned { .. } => "PacketReturned",
-            Self::PacketRetried { .. } => "PacketRetried",
-            Self::PacketGivenUp { .. } => "PacketGivenUp",
-            Self::TargetSeen { .. } => "TargetSeen",
-            Self::TargetMerged { .. } => "TargetMerged",
-            Self::TargetConflicted { .. } => "TargetConflicted",
-            Self::IntegrationWeighed { .. } => "IntegrationWeighed",
-            Self::PushAsked { .. } => "PushAsked",
-            Self::EvidenceRecorded { .. } => "EvidenceRecorded",
-            Self::EvidenceDropped { .. } => "EvidenceDropped",
-            Self::GateOpened { .. } => "GateOpened",
-            Self::GateDecided { .. } => "GateDecided",
-            Self::GateExpired { .. } => "GateExpired",
-            Self::RequestTaken { .. } => "RequestTaken",
-            Self::RequestRefused { .. } => "RequestRefused",
-            Self::JobFailed { .. } => "JobFailed",
-            Self::Archived { .. } => "Archived",
-        }
-    }
 }

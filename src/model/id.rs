@@ -192,6 +192,15 @@ impl Slug {
         RefName(format!("refs/dynwf/w/{self}/tip/{packet}/{attempt}"))
     }
 
+    /// Returns the ref that keeps where a branch stood before it was put together again; `name` is a packet id or
+    /// `integration`.
+    pub fn before(&self, name: &str, commit: &CommitId) -> RefName {
+        RefName(format!(
+            "refs/dynwf/w/{self}/before/{name}/{}",
+            commit.short()
+        ))
+    }
+
     /// Returns the ref that keeps a branch of an archived workflow; `name` is a packet id or `integration`.
     pub fn archived(&self, name: &str) -> RefName {
         RefName(format!("refs/dynwf/w/{self}/branch/{name}"))

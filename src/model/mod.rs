@@ -4,7 +4,9 @@
 //! changes only through [`state::RunState::apply`]. What is stored in a journal ([`event::EventKind`] and all
 //! it holds) only ever gains optional fields. Every other module may use this one; it uses only `error`.
 
+pub mod carve;
 pub mod event;
+mod event_name;
 pub mod evidence;
 pub mod gate;
 pub mod id;
@@ -15,6 +17,7 @@ pub mod plan;
 pub mod reference;
 pub mod request;
 pub mod scope;
+pub mod script;
 pub mod state;
 pub mod status;
 pub mod unit;

@@ -64,6 +64,18 @@ pub enum Op {
         /// The refs.
         refs: Vec<RefUpdate>,
     },
+    /// Bring a packet's branch and workspace to its restacked work; what lies in the workspace beyond the work as
+    /// it was is rescued first.
+    RestackPacket {
+        /// The packet.
+        packet: PacketId,
+        /// The workspace as it was made, if it is still there.
+        workspace: Option<Workspace>,
+        /// The work as it was.
+        from: CommitId,
+        /// The refs: the branch first.
+        refs: Vec<RefUpdate>,
+    },
     /// Move refs, all or none.
     MoveRefs {
         /// What for.
@@ -75,6 +87,20 @@ pub enum Op {
     Land(LandPlan),
     /// Send refs to a remote.
     Push(PushPlan),
+}
+
+impl Op {
+    /// Returns the packet on whose workspace or branch the effect is, if it is on one.
+    pub fn packet(&self) -> Option<&PacketId> {
+        match self {
+            Self::MakeWorkspace {
+                workspace: name, ..
+            }
+            | Self::RemoveWorkspace { name, .. } => name.packet(),
+            Self::AdvancePacket { packet, .. } | Self::RestackPacket { packet, .. } => Some(packet),
+            _ => None,
+        }
+    }
 }
 
 /// What is merged into the integration branch.
@@ -97,6 +123,8 @@ pub enum MoveWhy {
     Integrate(#[serde(deserialize_with = "one_or_many")] Vec<PacketId>),
     /// The target moved and was merged into the integration branch.
     FollowTarget,
+    /// The integration branch was put together again without some packets.
+    Rebuild,
     /// The workflow's branches become plain refs.
     Archive,
 }
@@ -106,7 +134,7 @@ impl MoveWhy {
     pub fn packets(&self) -> &[PacketId] {
         match self {
             Self::Integrate(packets) => packets,
-            Self::Begin | Self::FollowTarget | Self::Archive => &[],
+            Self::Begin | Self::FollowTarget | Self::Rebuild | Self::Archive => &[],
         }
     }
 }

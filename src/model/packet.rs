@@ -121,6 +121,50 @@ pub struct Merge {
     pub road: String,
 }
 
+/// The integration branch put together again without some packets: made, and perhaps not yet on the branch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rebuild {
+    /// The integration commit whose place it takes.
+    pub from: CommitId,
+    /// The commit to which the integration branch moves.
+    pub commit: CommitId,
+    /// Its tree.
+    pub tree: TreeId,
+    /// The packets that are not in the target yet, in their order, each with its merge.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub merges: Vec<(PacketId, Merge)>,
+    /// The packets that conflict now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<(PacketId, Conflict)>,
+    /// The packets that leave the branch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub out: Vec<PacketId>,
+}
+
+/// A check of the integrated tree that a packet turned red.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blame {
+    /// The check's name.
+    pub check: String,
+    /// Its command.
+    pub run: String,
+    /// The first tree on which it failed: the one with the packet, and without those that came after.
+    pub tree: TreeId,
+    /// Whether the packet goes back to its worker.
+    pub again: bool,
+}
+
+/// A packet's work on another base: made, and perhaps not yet on its branch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restack {
+    /// The work as it was.
+    pub from: CommitId,
+    /// What it started from.
+    pub base: CommitId,
+    /// The work as it is now.
+    pub collected: Collected,
+}
+
 /// What the difference between two commits amounts to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Weight {

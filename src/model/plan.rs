@@ -64,6 +64,10 @@ pub struct Integration {
     /// What to do with packets that could run together and may write the same files.
     #[serde(default)]
     pub overlap: Overlap,
+    /// Whether a packet that turns a check of the integrated tree red is found and taken out. Default:
+    /// `[integration] bisect` of the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bisect: Option<bool>,
 }
 
 /// How a packet becomes commits on the integration branch.
@@ -178,6 +182,17 @@ pub struct Check {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub minutes: Option<u32>,
+    /// Whether it must pass even where it fails on the base in the same way. Default: only new failures count.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub must_pass: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// On which trees a check runs.
@@ -304,13 +319,14 @@ impl Plan {
     }
 
     /// Returns the checks of a packet: its own, then the plan's that run on packets. A packet's own check is
-    /// named by its command.
+    /// named by its command, and must pass: it says whether the packet reached what it is for.
     pub fn checks_of(&self, packet: &Packet) -> Vec<Check> {
         let own = packet.checks.iter().map(|run| Check {
             name: run.clone(),
             run: run.clone(),
             when: CheckWhen::Packet,
             minutes: None,
+            must_pass: true,
         });
         let shared = self
             .checks

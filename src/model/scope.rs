@@ -6,6 +6,9 @@
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
+/// How many bytes of patterns a unit can be told in its environment, which Linux limits to 128 KiB a variable.
+pub const MOST_TOLD: usize = 120_000;
+
 /// A compiled set of patterns.
 #[derive(Clone, Debug)]
 pub struct Scope {

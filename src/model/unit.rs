@@ -14,14 +14,19 @@ pub enum WorkspaceName {
     Packet(PacketId),
     /// The workspace in which integrated trees are checked and conflicts are resolved by hand.
     Integration,
+    /// The user's own checkout, where a script was told to work in it.
+    Checkout,
 }
+
+/// How the checkout is written; no packet can be called so.
+const CHECKOUT: &str = "@checkout";
 
 impl WorkspaceName {
     /// Returns the packet that the workspace belongs to, if any.
     pub fn packet(&self) -> Option<&PacketId> {
         match self {
             Self::Packet(packet) => Some(packet),
-            Self::Integration => None,
+            Self::Integration | Self::Checkout => None,
         }
     }
 }
@@ -31,6 +36,7 @@ impl fmt::Display for WorkspaceName {
         match self {
             Self::Packet(packet) => packet.fmt(f),
             Self::Integration => f.pad("integration"),
+            Self::Checkout => f.pad(CHECKOUT),
         }
     }
 }
@@ -46,6 +52,8 @@ impl TryFrom<String> for WorkspaceName {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         if text == "integration" {
             Ok(Self::Integration)
+        } else if text == CHECKOUT {
+            Ok(Self::Checkout)
         } else {
             text.parse().map(Self::Packet)
         }
@@ -94,6 +102,13 @@ pub enum UnitKind {
         /// The tree that the workspace holds.
         tree: TreeId,
     },
+    /// An agent's turn at a call of a script, or the command that the call asks for.
+    Call {
+        /// The call.
+        ordinal: u64,
+        /// The turn, from 1.
+        turn: u32,
+    },
 }
 
 impl Unit {
@@ -102,7 +117,15 @@ impl Unit {
         self.workspace.packet()
     }
 
-    /// Whether the unit is an agent's turn.
+    /// Returns the call of a script that the unit answers, if it answers one.
+    pub fn call(&self) -> Option<u64> {
+        match self.kind {
+            UnitKind::Call { ordinal, .. } => Some(ordinal),
+            _ => None,
+        }
+    }
+
+    /// Whether the unit is an agent's turn at a packet.
     pub fn is_work(&self) -> bool {
         matches!(self.kind, UnitKind::Work { .. })
     }

@@ -120,6 +120,10 @@ fn plan_changes(old: &Plan, new: &Plan) -> Vec<String> {
         "what is done with overlaps",
         integrations.0.overlap != integrations.1.overlap,
     );
+    texts(
+        "whether guilty packets are taken out",
+        integrations.0.bisect != integrations.1.bisect,
+    );
     let (budget, other) = (&old.budget, &new.budget);
     let numbers = [
         (
@@ -161,7 +165,8 @@ fn check_line(check: &Check) -> String {
     let minutes = check
         .minutes
         .map_or(String::new(), |minutes| format!(", {minutes} minutes"));
-    format!("check {} `{}` {when}{minutes}", check.name, check.run)
+    let must = if check.must_pass { ", must pass" } else { "" };
+    format!("check {} `{}` {when}{minutes}{must}", check.name, check.run)
 }
 
 fn shown<T: std::fmt::Display>(value: Option<T>) -> String {

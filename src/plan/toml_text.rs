@@ -82,6 +82,9 @@ impl Writer {
             Overlap::Serialize => self.always("overlap", "serialize"),
             Overlap::Allow => self.always("overlap", "allow"),
         }
+        if let Some(bisect) = integration.bisect {
+            self.line("bisect", &bisect.to_string());
+        }
     }
 
     fn budget(&mut self, budget: &Budget) {
@@ -124,6 +127,9 @@ impl Writer {
             CheckWhen::Both => self.always("when", "both"),
         }
         self.number("minutes", check.minutes);
+        if check.must_pass {
+            self.line("must_pass", "true");
+        }
     }
 
     fn packet(&mut self, packet: &Packet) {

@@ -47,12 +47,14 @@ fn integration() -> impl Strategy<Value = Integration> {
         Just(Overlap::Serialize),
         Just(Overlap::Allow)
     ];
-    (option::of(text()), strategies, orders, overlaps).prop_map(
-        |(target, strategy, order, overlap)| Integration {
+    let bisect = option::of(any::<bool>());
+    (option::of(text()), strategies, orders, overlaps, bisect).prop_map(
+        |(target, strategy, order, overlap, bisect)| Integration {
             target,
             strategy,
             order,
             overlap,
+            bisect,
         },
     )
 }
@@ -88,12 +90,15 @@ fn check() -> impl Strategy<Value = Check> {
         Just(CheckWhen::Integrated),
         Just(CheckWhen::Both)
     ];
-    (text(), text(), whens, positive()).prop_map(|(name, run, when, minutes)| Check {
-        name,
-        run,
-        when,
-        minutes,
-    })
+    (text(), text(), whens, positive(), any::<bool>()).prop_map(
+        |(name, run, when, minutes, must_pass)| Check {
+            name,
+            run,
+            when,
+            minutes,
+            must_pass,
+        },
+    )
 }
 
 fn packet() -> impl Strategy<Value = Packet> {

@@ -112,6 +112,13 @@ impl Check<'_> {
         }
     }
 
+    /// Refuses what no shell can be given.
+    fn runnable(&mut self, path: &str, command: &str) {
+        if command.contains('\0') {
+            self.error(path, "the command holds a NUL, which no command can");
+        }
+    }
+
     fn texts(&mut self) {
         self.filled("goal", &self.plan.goal);
         for (index, packet) in self.plan.packets.iter().enumerate() {
@@ -243,6 +250,7 @@ impl Check<'_> {
         }
         if let Some(run) = &packet.run {
             self.filled(&at("run"), run);
+            self.runnable(&at("run"), run);
         }
         if packet.turns.is_some_and(|turns| turns > 1) && self.plan.checks_of(packet).is_empty() {
             let message =
@@ -278,6 +286,7 @@ impl Check<'_> {
         for (index, check) in self.plan.checks.iter().enumerate() {
             self.filled(&format!("check[{index}].name"), &check.name);
             self.filled(&format!("check[{index}].run"), &check.run);
+            self.runnable(&format!("check[{index}].run"), &check.run);
             if !names.insert(&check.name) {
                 let message = format!("two checks are called `{}`", check.name);
                 self.error(&format!("check[{index}].name"), message);
@@ -285,10 +294,11 @@ impl Check<'_> {
         }
         for (index, packet) in self.plan.packets.iter().enumerate() {
             for (at, run) in packet.checks.iter().enumerate() {
+                let path = format!("packet[{index}].checks[{at}]");
                 if run.trim().is_empty() {
-                    let path = format!("packet[{index}].checks[{at}]");
                     self.error(&path, "the check is an empty command");
                 }
+                self.runnable(&path, run);
             }
         }
         let none =

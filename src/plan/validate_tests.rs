@@ -80,6 +80,23 @@ fn empty_texts_are_refused() {
 }
 
 #[test]
+fn commands_that_no_shell_can_be_given_are_refused() {
+    let text = "goal = \"g\"\n[[check]]\nname = \"c\"\nrun = \"a\\u0000\"\n".to_owned()
+        + &packet(
+            "a",
+            "scope = [\"a\"]\nrun = \"\\u0000\"\nchecks = [\"\\u0000x\"]",
+        );
+    assert_eq!(
+        first_lines(&look(&text, &[], Some("main")).errors),
+        [
+            "plan.toml:4:7: the command holds a NUL, which no command can",
+            "plan.toml:9:7: the command holds a NUL, which no command can",
+            "plan.toml:10:11: the command holds a NUL, which no command can",
+        ]
+    );
+}
+
+#[test]
 fn ids_are_unique() {
     let text =
         packet("a", "scope = [\"a\"]\nrun = \"x\"") + &packet("a", "scope = [\"b\"]\nrun = \"x\"");

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anstyle::Style;
 
+use super::calls;
 pub use super::look::Look;
 use super::look::{BOLD, CYAN, DIM, GREEN, RED, YELLOW};
 use super::next::{Next, NextKind};
-use super::table::{Columns, Row};
+use super::table::{Columns, FAR, Row};
 use super::view::{CheckView, PacketView, StatusView};
 use super::words::{amount, counted, duration, one_line, padded, width};
 use crate::model::id::PacketId;
@@ -43,7 +44,12 @@ pub(super) fn lines(
         .map(|row| row.id.as_str())
         .collect();
     let block = block(&view.next, &cut, look);
-    let mut tail = vec![String::new(), footer(view, look)];
+    let mut tail = vec![String::new()];
+    if let Some(script) = &view.script {
+        tail.extend(calls::lines(script, look));
+        tail.push(String::new());
+    }
+    tail.push(footer(view, look));
     tail.extend(checks(&view.checks, look));
     let shown = |limit: Option<usize>| rows_shown(view, &rows, &columns, look, limit);
     let head = [header(view, look), String::new()];
@@ -254,6 +260,9 @@ fn checks(checks: &[CheckView], look: Look) -> Option<String> {
         .map(|check| {
             let name = one_line(&check.name);
             match (check.status, &check.outcome) {
+                ("failed", Some(outcome)) if check.failed_before => {
+                    format!("{name} failed ({outcome}), as on the base")
+                }
                 ("failed", Some(outcome)) => format!("{name} failed ({outcome})"),
                 (status, _) => format!("{name} {status}"),
             }
@@ -276,7 +285,7 @@ fn block(next: &[Next], cut: &BTreeSet<&str>, look: Look) -> Vec<String> {
     let commands = items.iter().flat_map(|(item, _, _)| &item.commands);
     let commands = widest(commands.map(String::as_str));
     let room = match look.width {
-        None => Some(details),
+        None => Some(details.min(FAR)),
         Some(width) => width
             .checked_sub(2 + subjects + 3 + 3 + commands)
             .filter(|&room| room >= details.min(12))
@@ -296,9 +305,13 @@ fn block(next: &[Next], cut: &BTreeSet<&str>, look: Look) -> Vec<String> {
         }
         let subject = padded(subject, subjects);
         if let Some(room) = room {
-            let text = format!("  {subject}   {}   ", padded(&look.fit(detail, room), room));
+            let detail = match look.width {
+                None => detail.clone(),
+                Some(_) => look.fit(detail, room),
+            };
+            let text = format!("  {subject}   {}   ", padded(&detail, room));
             for (at, command) in item.commands.iter().enumerate() {
-                let blank = " ".repeat(width(&text));
+                let blank = " ".repeat(2 + subjects + 3 + room + 3);
                 let before = if at == 0 { &text } else { &blank };
                 lines.push(format!("{before}{}", look.paint(CYAN, command)));
             }

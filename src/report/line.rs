@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::call_line::Calls;
+use super::cut::proof_words;
 use super::next::seven;
 use super::words::{amount, counted, duration, one_line};
 use crate::model::event::{Answer, Event, EventKind, GivenUp};
 use crate::model::gate::Binding;
 use crate::model::id::{OpId, PacketId, UnitId};
 use crate::model::op::{MergeSide, MoveWhy, Op, OpOutcome};
-use crate::model::packet::{Collected, Conflict, Merge};
+use crate::model::packet::{Collected, Conflict, Merge, Rebuild};
 use crate::model::state::RunState;
 use crate::model::unit::{Unit, UnitKind, UnitOutcome, Usage, WorkspaceName};
 
@@ -24,6 +26,7 @@ use crate::model::unit::{Unit, UnitKind, UnitOutcome, Usage, WorkspaceName};
 pub struct Teller {
     ops: BTreeMap<OpId, Op>,
     units: BTreeMap<UnitId, Unit>,
+    calls: Calls,
 }
 
 /// One event in words.
@@ -58,7 +61,13 @@ impl Told {
 impl Teller {
     /// One that knows what is going on in a state, to tell what happens after it.
     pub fn knowing(state: &RunState) -> Self {
+        let mut calls = Calls::default();
+        for open in state.script.iter().flat_map(|script| script.calls.values()) {
+            let asked = &open.asked;
+            calls.asked(asked.ordinal, asked.asks, &asked.label);
+        }
         Self {
+            calls,
             ops: state
                 .ops
                 .iter()
@@ -83,11 +92,19 @@ impl Teller {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm a fact")]
     fn words(&mut self, event: &Event) -> (Option<PacketId>, String, bool) {
         let of_workflow = |text: String, news: bool| (None, text, news);
+        if let Some((text, news)) = self.calls.words(&event.kind) {
+            return (None, text, news);
+        }
         match &event.kind {
             EventKind::UnitStarted { unit } => {
                 self.units.insert(unit.id, unit.clone());
+                if let Some(ordinal) = unit.call() {
+                    let words = format!("{} by unit {}", self.calls.name(ordinal), unit.id);
+                    return (None, words, true);
+                }
                 (unit.packet().cloned(), unit_words(unit), true)
             }
             EventKind::UnitNoted { unit, session } => {
@@ -103,11 +120,14 @@ impl Teller {
                 ..
             } => {
                 let known = self.units.remove(unit);
+                // The answer says more.
+                let is_call = known.as_ref().and_then(Unit::call).is_some();
                 let mut text = unit_ended(*unit, known.as_ref(), outcome, *millis, usage.as_ref());
                 if let Some(complaint) = complaint {
                     text = format!("{text}: {}", one_line(complaint));
                 }
-                (known.and_then(|unit| unit.packet().cloned()), text, true)
+                let packet = known.and_then(|unit| unit.packet().cloned());
+                (packet.filter(|_| !is_call), text, !is_call)
             }
             EventKind::OpBegan { op } => {
                 self.ops.insert(OpId(event.seq), op.clone());
@@ -151,7 +171,7 @@ impl Teller {
                 ),
                 false,
             ),
-            EventKind::TargetSeen { commit } => of_workflow(
+            EventKind::TargetSeen { commit, .. } => of_workflow(
                 format!("the target branch is at {}", seven(Some(commit))),
                 false,
             ),
@@ -184,6 +204,12 @@ fn packet_words(kind: &EventKind) -> Option<String> {
         EventKind::PacketAccepted { by, .. } => format!("accepted by {by}"),
         EventKind::PacketMerged { merge, .. } => merged_words("merged", merge),
         EventKind::PacketConflicted { conflict, .. } => conflict_words(conflict),
+        EventKind::PacketBlamed { why, .. } => format!("taken out: {why}"),
+        EventKind::PacketRestacked { restack, .. } => format!(
+            "replayed onto {} as {}",
+            seven(Some(&restack.collected.base)),
+            seven(Some(&restack.collected.tip))
+        ),
         EventKind::ConflictResolved { by, commit, .. } => {
             format!("conflict resolved by {by} as {}", seven(Some(commit)))
         }
@@ -220,6 +246,12 @@ fn workflow_words(kind: &EventKind) -> Option<String> {
             seven(Some(base)),
             target.short()
         ),
+        EventKind::BranchCarved { carved } => format!(
+            "{} was carved into {}: {}",
+            carved.from,
+            counted(carved.packets.len(), "packet"),
+            proof_words(carved)
+        ),
         EventKind::PlanAmended { changes, by, .. } => {
             format!("the plan was amended by {by}: {}", changes.join("; "))
         }
@@ -233,6 +265,7 @@ fn workflow_words(kind: &EventKind) -> Option<String> {
         EventKind::TargetConflicted { conflict } => {
             format!("the moved target: {}", conflict_words(conflict))
         }
+        EventKind::IntegrationRebuilt { rebuild } => rebuilt_words(rebuild),
         EventKind::PushAsked { binding } => format!("a push was asked for: {}", moves(binding)),
         EventKind::EvidenceRecorded { evidence } => format!(
             "check {} on tree {}: {}",
@@ -301,6 +334,19 @@ fn merged_words(what: &str, merge: &Merge) -> String {
     )
 }
 
+fn rebuilt_words(rebuild: &Rebuild) -> String {
+    let out: Vec<&str> = rebuild.out.iter().map(PacketId::as_str).collect();
+    let without = if out.is_empty() {
+        String::new()
+    } else {
+        format!(" without {}", out.join(", "))
+    };
+    format!(
+        "the packets were merged again{without} as {}",
+        seven(Some(&rebuild.commit))
+    )
+}
+
 fn conflict_words(conflict: &Conflict) -> String {
     let paths: Vec<String> = conflict.files.iter().map(|f| f.path.to_string()).collect();
     let with: Vec<&str> = conflict.with.iter().map(PacketId::as_str).collect();
@@ -321,6 +367,10 @@ pub fn unit_words(unit: &Unit) -> String {
         }
         UnitKind::Work { turn } => format!("unit {} works, turn {turn}", unit.id),
         UnitKind::Check { check, .. } => format!("unit {} checks: {check}", unit.id),
+        UnitKind::Call { ordinal, turn: 1 } => format!("unit {} answers call {ordinal}", unit.id),
+        UnitKind::Call { ordinal, turn } => {
+            format!("unit {} answers call {ordinal}, turn {turn}", unit.id)
+        }
     }
 }
 
@@ -334,7 +384,7 @@ fn unit_ended(
     let what = match unit.map(|unit| &unit.kind) {
         Some(UnitKind::Setup { .. }) => " (setup)",
         Some(UnitKind::Check { .. }) => " (check)",
-        Some(UnitKind::Work { .. }) | None => "",
+        Some(UnitKind::Work { .. } | UnitKind::Call { .. }) | None => "",
     };
     let tokens = usage.map_or(0, Usage::tokens);
     let cost = if tokens > 0 {
@@ -352,6 +402,7 @@ fn workspace(name: &WorkspaceName) -> &'static str {
     match name {
         WorkspaceName::Packet(_) => "its workspace",
         WorkspaceName::Integration => "the integration workspace",
+        WorkspaceName::Checkout => "the checkout",
     }
 }
 
@@ -367,7 +418,7 @@ fn op_words(op: &Op) -> String {
         }
         Op::OpenConflict { .. } => "lay the conflict out in the integration workspace".to_owned(),
         Op::RemoveWorkspace { name, .. } => format!("remove {}", workspace(name)),
-        Op::AdvancePacket { refs, .. } => match refs.first() {
+        Op::AdvancePacket { refs, .. } | Op::RestackPacket { refs, .. } => match refs.first() {
             Some(update) => format!(
                 "move {} to {}",
                 update.name.short(),
@@ -383,6 +434,7 @@ fn op_words(op: &Op) -> String {
                     format!("integrate {} as {to}", counted(packets.len(), "packet"))
                 }
                 MoveWhy::Integrate(_) => format!("integrate as {to}"),
+                MoveWhy::Rebuild => format!("put the integration branch together again as {to}"),
                 MoveWhy::FollowTarget => format!("follow the target to {to}"),
                 MoveWhy::Archive => format!("archive {}", counted(refs.len() / 2, "branch")),
             }

@@ -6,6 +6,9 @@
 //! escaped before it reaches a terminal. The same words are used everywhere. Called by `cli` and, through a
 //! callback, by the `runner`'s session; the only files written are those of the face (`face`).
 
+mod call_line;
+mod calls;
+pub mod cut;
 pub mod face;
 mod folder;
 pub mod human;
@@ -24,7 +27,7 @@ mod table;
 pub mod view;
 mod words;
 
-pub use next::{Next, NextKind};
+pub use next::{Next, NextKind, push_command};
 pub use result::packet_page;
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 use serde::Serialize;
 
 use super::words::{counted, one_line};
-use crate::model::gate::{Gate, GateKind, GateStatus};
-use crate::model::id::{CommitId, GateId};
+use crate::model::gate::{Binding, Gate, GateKind, GateStatus};
+use crate::model::id::{CommitId, GateId, RefName, Slug};
 use crate::model::op::{MergeSide, Op};
 use crate::model::state::RunState;
 use crate::model::status::{PacketStatus, WorkflowStatus};
@@ -82,6 +82,13 @@ fn is(count: usize, noun: &str) -> String {
 
 /// Lists what the reader can do about a workflow.
 pub(super) fn what_to_do(state: &RunState) -> Vec<Next> {
+    if state.archived {
+        // A closed workflow asks for nothing any more; what was landed can still be pushed.
+        let pushes = state
+            .waiting_gates()
+            .filter(|gate| gate.kind == GateKind::Push);
+        return pushes.map(|gate| gate_waits(state, gate)).collect();
+    }
     let mut all: Vec<Next> = state
         .waiting_gates()
         .map(|gate| gate_waits(state, gate))
@@ -226,21 +233,26 @@ fn verification(state: &RunState) -> Vec<Next> {
     let broken = state.integration.as_ref().and_then(|at| at.broken.as_ref());
     let failed = state.integrated_checks();
     let checks = failed.iter().filter_map(|(check, evidence)| {
-        let evidence = evidence.filter(|evidence| !evidence.passed())?;
+        let evidence = evidence.filter(|_| state.verdict(check, *evidence).is_bad())?;
         Some((
             one_line(&check.name),
             format!("{}, unit {}", evidence.outcome, evidence.unit),
+            vec![
+                format!("dynwf log {slug} --unit {}", evidence.unit),
+                format!("dynwf verify {slug} --again"),
+            ],
         ))
     });
+    let again = vec![format!("dynwf log {slug}"), format!("dynwf verify {slug}")];
     broken
-        .map(|why| ("integration".to_owned(), one_line(why)))
+        .map(|why| ("integration".to_owned(), one_line(why), again))
         .into_iter()
         .chain(checks)
-        .map(|(subject, detail)| Next {
+        .map(|(subject, detail, commands)| Next {
             kind: NextKind::Verification,
             subject,
             detail,
-            commands: vec![format!("dynwf log {slug}"), format!("dynwf verify {slug}")],
+            commands,
             in_row: false,
         })
         .collect()
@@ -287,7 +299,7 @@ fn refusals(state: &RunState) -> Vec<Next> {
         .filter_map(|refusal| {
             let (subject, command) = match &refusal.op {
                 Op::Land(_) => ("land", format!("dynwf land {slug}")),
-                Op::Push(_) => ("push", format!("dynwf push {slug}")),
+                Op::Push(push) => ("push", push_command(slug, &push.binding)),
                 Op::ResetWorkspace { .. } | Op::OpenConflict { .. } => {
                     ("integration workspace", format!("dynwf integrate {slug}"))
                 }
@@ -307,19 +319,36 @@ fn refusals(state: &RunState) -> Vec<Next> {
 /// The one command that takes the workflow further, if nothing else must come first.
 fn go_on(state: &RunState) -> Option<Next> {
     let slug = &state.slug;
-    if state.archived || !state.units.is_empty() {
+    if !state.units.is_empty() {
         return None;
     }
     let approved = state
         .gates
         .values()
         .find(|gate| matches!(gate.status, GateStatus::Approved { .. }));
+    if let Some(gate) = approved.filter(|gate| gate.kind == GateKind::Push) {
+        return Some(Next {
+            kind: NextKind::Go,
+            subject: "push".to_owned(),
+            detail: format!("{} is approved", gate.id),
+            commands: vec![push_command(slug, &gate.binding)],
+            in_row: false,
+        });
+    }
+    if let Some(why) = denied_landing(state) {
+        return Some(Next {
+            kind: NextKind::Go,
+            subject: "land".to_owned(),
+            detail: format!("was denied{why}; approving it takes that back"),
+            commands: vec![format!("dynwf approve {slug} land")],
+            in_row: false,
+        });
+    }
     let (verb, detail) = if state.frozen.is_none() {
         ("split", "nothing was started".to_owned())
     } else if let Some(gate) = approved {
         let verb = match gate.kind {
             GateKind::Land => "land",
-            GateKind::Push => "push",
             _ => "run",
         };
         (verb, format!("{} is approved", gate.id))
@@ -340,6 +369,49 @@ fn go_on(state: &RunState) -> Option<Next> {
         commands: vec![format!("dynwf {verb} {slug}")],
         in_row: false,
     })
+}
+
+/// Whether everything is ready to land and a person does not want it: with their reason, if they gave one.
+fn denied_landing(state: &RunState) -> Option<String> {
+    let gate = state.gates.get(&GateId::land())?;
+    let open = state.workflow_status() == WorkflowStatus::Complete
+        && state
+            .integration
+            .as_ref()
+            .is_some_and(|at| state.landed.as_ref() != Some(&at.commit));
+    (gate.status == GateStatus::Denied && open).then(|| {
+        let why = gate
+            .decision
+            .as_ref()
+            .map_or("", |answer| answer.why.as_str());
+        if why.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", one_line(why))
+        }
+    })
+}
+
+/// Returns the command that pushes what a gate is about: branches where it names packet branches, and the remote
+/// where it is not the usual one.
+pub fn push_command(slug: &Slug, binding: &Binding) -> String {
+    let names: Vec<&RefName> = binding.updates.iter().map(|one| &one.name).collect();
+    let integration = slug.integration_branch();
+    let own = format!("refs/heads/dynwf/{slug}/");
+    let which = if names.is_empty() || names.iter().any(|name| !name.as_str().starts_with(&own)) {
+        ""
+    } else if !names.contains(&&integration) {
+        " --branches=packets"
+    } else if names.len() == 1 {
+        " --branches=integration"
+    } else {
+        " --branches"
+    };
+    let remote = match &binding.remote {
+        Some(remote) if remote != "origin" => format!(" --remote {remote}"),
+        _ => String::new(),
+    };
+    format!("dynwf push {slug}{which}{remote}")
 }
 
 /// What is left of a complete workflow: verify, land, push, archive; the verb and what is known about it.

@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use super::human::{self, Look};
 use super::line::Teller;
 use super::view::StatusView;
-use super::words::{one_line, width};
+use super::words::{one_line, plain, width};
 use crate::model::event::{Event, EventKind};
 use crate::model::id::{PacketId, UnitId};
 use crate::model::state::RunState;
@@ -42,6 +42,8 @@ pub enum Mode {
     Lines {
         /// The time zone of the reader.
         zone: TimeZone,
+        /// Whether what reads it shows more than ASCII.
+        unicode: bool,
     },
 }
 
@@ -84,13 +86,14 @@ impl<W: Write> Progress<W> {
 
     /// Takes a fact and the state after it.
     pub fn fact(&mut self, event: &Event, state: &RunState) {
-        if let Mode::Lines { zone } = &self.mode {
+        if let Mode::Lines { zone, unicode } = &self.mode {
             let told = self
                 .teller
                 .get_or_insert_with(|| Teller::knowing(state))
                 .tell(event);
             if told.news {
                 let line = told.line(zone, false);
+                let line = plain(&line, *unicode);
                 self.write(&format!("{line}\n"));
             }
             return;

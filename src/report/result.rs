@@ -203,7 +203,14 @@ pub(super) fn decision(gate: &Gate) -> String {
 /// What a check says, in a line.
 pub(super) fn verified(check: &CheckView) -> String {
     match (&check.outcome, check.status) {
-        (Some(outcome), "failed") => format!("{}: failed ({outcome})", code(&check.name)),
+        (Some(outcome), "failed") => {
+            let before = if check.failed_before {
+                ", as it did on the base before"
+            } else {
+                ""
+            };
+            format!("{}: failed ({outcome}){before}", code(&check.name))
+        }
         (_, "planned") => format!("{}: not run", code(&check.name)),
         (_, status) => format!("{}: {status}", code(&check.name)),
     }

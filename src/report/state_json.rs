@@ -211,7 +211,8 @@ fn check(check: &CheckView) -> CheckEntry<'_> {
 /// One word for all checks: the worst one counts.
 fn verification(checks: &[CheckView]) -> &'static str {
     let any = |status| checks.iter().any(|check| check.status == status);
-    if any("failed") {
+    let counts = |check: &CheckView| check.status == "failed" && !check.failed_before;
+    if checks.iter().any(counts) {
         "failed"
     } else if any("running") {
         "running"

@@ -259,6 +259,9 @@ fn follow_up(view: &StatusView) -> Vec<String> {
             )
         })
         .map(|packet| {
+            if view.archived {
+                return format!("{} is open: it needs a workflow of its own", packet.id);
+            }
             format!(
                 "{} is open: {}",
                 packet.id,
@@ -268,7 +271,7 @@ fn follow_up(view: &StatusView) -> Vec<String> {
         .collect();
     all.push(format!(
         "the plan's shape can be kept as a recipe: {}",
-        code(&format!("dynwf recipe save {}", view.slug))
+        code(&format!("dynwf recipe save {} NAME", view.slug))
     ));
     all
 }

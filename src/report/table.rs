@@ -54,12 +54,17 @@ const GOOD_NOTE: usize = 30;
 /// Below this, a note says nothing.
 const SHORT_NOTE: usize = 14;
 const GAP: usize = 3;
+/// Without a screen, lines are never cut, but one long note must not push every other line apart.
+pub(super) const FAR: usize = 100;
 
 impl Columns {
     /// Chooses what is shown on a screen of this width.
     pub(super) fn choose(rows: &[Row], screen: Option<usize>) -> Self {
         let full = Self::natural(rows);
-        let Some(screen) = screen else { return full };
+        let Some(screen) = screen else {
+            let middle = full.middle.min(FAR);
+            return Self { middle, ..full };
+        };
         let mut columns = Self {
             width: Some(screen),
             ..full
@@ -163,8 +168,8 @@ impl Columns {
         let right = (row.time.is_some() && self.time.is_some())
             || (row.cost.is_some() && self.cost.is_some());
         match self.width {
-            _ if right => self.middle,
             None => usize::MAX,
+            _ if right => self.middle,
             Some(width) => width.saturating_sub(self.left()),
         }
     }

@@ -75,23 +75,35 @@ pub(super) fn confine(scene: &Scene<'_>, folder: &UnitDir, task: &mut Task) -> R
             ..scene.limits()
         };
         task.argv = limits.hold(std::mem::take(&mut task.argv));
+        if *scene.name == WorkspaceName::Checkout {
+            return Ok(());
+        }
         if !scene.is_clone() {
             return scene.watch(folder);
         }
     }
+    let of_its_own = *scene.name != WorkspaceName::Checkout;
     let private = scene.private();
     if private.exists() && !private.is_current(&scene.tools.git, scene.workspace)? {
         // Its branch moved on.
         bring_rest_home(scene, Timestamp::now())?;
         private.forget()?;
     }
-    private.prepare(&scene.tools.git, scene.workspace)?;
+    if of_its_own {
+        private.prepare(&scene.tools.git, scene.workspace)?;
+    }
     if kind == Kind::None {
         return scene.watch(folder);
     }
     let mut env = task.env.take().unwrap_or_default();
     give_home(&mut env);
     let mut view = scene.view(&config, &env, &private, folder);
+    if !of_its_own {
+        // In the user's own checkout git itself is seen, and cannot be written.
+        view.git = None;
+        view.files.clear();
+        view.sealed.clear();
+    }
     if let Some(copy) = scene.client_copy(&config) {
         copy.take()?;
         let place = copy.to.to_string_lossy().into_owned();
@@ -248,7 +260,11 @@ impl Scene<'_> {
 
     /// The folder of this kind that belongs to the workspace.
     fn folder(&self, kind: &str) -> PathBuf {
-        let name = Path::new(&self.workspace.admin).file_name();
+        let checkout = Path::new("@checkout");
+        let name = match self.name {
+            WorkspaceName::Checkout => Some(checkout.as_os_str()),
+            _ => Path::new(&self.workspace.admin).file_name(),
+        };
         let folder = self.tools.store.folder(&self.state.slug).join(kind);
         folder.join(name.unwrap_or_default())
     }

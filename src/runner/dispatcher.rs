@@ -14,12 +14,13 @@ use tokio::time::{Duration, MissedTickBehavior, interval};
 use super::end::{End, end};
 use super::executor::Executor;
 use super::facts::facts;
-use super::goal::Options;
+use super::goal::{Goal, Options};
 use super::jobs::{Job, jobs};
 use super::limit;
 use super::message::{Input, Message};
 use super::order::{Order, Update};
 use super::rules;
+use super::script::{self, Host};
 use super::session::Session;
 use crate::error::ExitCode;
 use crate::fault;
@@ -27,8 +28,9 @@ use crate::journal::Found;
 use crate::model::event::{Event, EventKind};
 use crate::model::id::RequestId;
 use crate::model::request::RequestBody;
-use crate::model::unit::WorkspaceName;
+use crate::model::unit::{Unit, WorkspaceName};
 use crate::process::{Asked, Stop, signals};
+use crate::script::Said;
 use crate::workspace;
 
 /// How often the inbox is looked at and the observer is told that time has passed.
@@ -36,6 +38,9 @@ const TICK: Duration = Duration::from_millis(250);
 
 /// How many consequences one batch may have. More can only be two rules that undo each other.
 const MOST_CONSEQUENCES: usize = 20_000;
+
+/// How long a script that runs is waited for before the rest of the loop goes on.
+const REST: Duration = Duration::from_millis(20);
 
 impl Session {
     /// Works towards the goal until nothing is left to do without a person, and says how that ended.
@@ -62,6 +67,7 @@ struct Dispatcher<'s> {
     options: Options,
     executor: Executor,
     live: BTreeMap<Job, Live>,
+    host: Option<Host>,
     messages: mpsc::UnboundedReceiver<Message>,
     stop: Stop,
     /// The signal that asked to stop, or TERM's number where a request did.
@@ -93,6 +99,7 @@ impl<'s> Dispatcher<'s> {
             options,
             executor,
             live: BTreeMap::new(),
+            host: None,
             messages,
             stop: Stop::No,
             signal: None,
@@ -100,10 +107,21 @@ impl<'s> Dispatcher<'s> {
     }
 
     /// Runs until nothing is left to do without a person.
-    async fn run(mut self, order: Order, observe: &mut dyn FnMut(Update<'_>)) -> Result<End> {
+    async fn run(mut self, mut order: Order, observe: &mut dyn FnMut(Update<'_>)) -> Result<End> {
         let mut signals = signals()?;
         let mut clock = interval(TICK);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let new = order.script.take();
+        let state = &self.session.state;
+        let tools = self.executor.tools();
+        self.host = match order.reuse {
+            Some(how) => Some(
+                script::begin_over(tools, state, &self.options, new, how)
+                    .await?
+                    .0,
+            ),
+            None => script::begin(tools, state, &self.options, new).await?,
+        };
         let started = EventKind::RunStarted {
             goal: order.goal.word().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -119,7 +137,10 @@ impl<'s> Dispatcher<'s> {
         loop {
             self.turn(batch, observe)?;
             batch = Batch::default();
-            if self.live.is_empty() {
+            if let Some(host) = &mut self.host {
+                host.deliver();
+            }
+            if self.live.is_empty() && !self.host.as_ref().is_some_and(Host::is_busy) {
                 self.read_inbox(&mut batch);
                 if !batch.inputs.is_empty() {
                     continue;
@@ -129,6 +150,7 @@ impl<'s> Dispatcher<'s> {
                 }
             }
             tokio::select! {
+                said = next_said(&mut self.host) => self.hear(said).await?,
                 Some(message) = self.messages.recv() => {
                     self.take(message, &mut batch, observe);
                     while let Ok(message) = self.messages.try_recv() {
@@ -149,6 +171,21 @@ impl<'s> Dispatcher<'s> {
         self.finish(observe)
     }
 
+    /// Takes what the script says, and what more it says before it rests: one batch, if it is quick.
+    async fn hear(&mut self, said: Said) -> Result<()> {
+        let Some(host) = &mut self.host else {
+            return Ok(());
+        };
+        host.take(said)?;
+        while host.is_at_work() {
+            let Ok(said) = tokio::time::timeout(REST, host.next()).await else {
+                break;
+            };
+            host.take(said)?;
+        }
+        Ok(())
+    }
+
     /// Whether agents are only held back by a pause that a service asked for.
     fn waits_for_the_clock(&self) -> bool {
         let state = &self.session.state;
@@ -156,15 +193,19 @@ impl<'s> Dispatcher<'s> {
             && !self.options.winding_down
             && limit::is_paused(state, Timestamp::now())
             && limit::exhausted(state).is_none()
-            && state.packets.keys().any(|id| state.is_active(id))
+            && (state.is_scripted() || state.packets.keys().any(|id| state.is_active(id)))
     }
 
     fn first_inputs(&mut self, order: Order) -> Result<Vec<Input>> {
         let mut inputs = Vec::new();
+        if order.goal == Goal::Integrate && !self.session.state.is_scripted() {
+            inputs.push(Input::Script(script::released(&self.session.state)));
+        }
         if let Some(frozen) = &self.session.state.frozen
             && let Some(commit) = self.session.git.read_ref(&frozen.target)?
         {
-            inputs.push(Input::Target(commit));
+            let tree = self.session.git.tree_of(&commit)?;
+            inputs.push(Input::Target(commit, tree));
         }
         if order.check_again {
             inputs.push(Input::CheckAgain);
@@ -201,11 +242,20 @@ impl<'s> Dispatcher<'s> {
         let now = Timestamp::now();
         let mut state = self.session.state.clone();
         let mut all = Vec::new();
-        for input in inputs {
+        let brought = self.host.as_mut().map(Host::facts).unwrap_or_default();
+        for input in std::iter::once(Input::Script(brought)).chain(inputs) {
             for kind in facts(&state, &self.options, input, now) {
                 apply(&mut state, &mut all, kind, now);
             }
         }
+        if let Some(host) = &mut self.host {
+            while let Some(facts) = host.admit(&state, &self.options)? {
+                for kind in facts {
+                    apply(&mut state, &mut all, kind, now);
+                }
+            }
+        }
+        let brought = all.len();
         loop {
             let following = rules::next(&state, &self.options, now);
             if following.is_empty() {
@@ -214,11 +264,20 @@ impl<'s> Dispatcher<'s> {
             for kind in following {
                 apply(&mut state, &mut all, kind, now);
             }
-            if all.len() > MOST_CONSEQUENCES {
+            if all.len() - brought > MOST_CONSEQUENCES {
                 bail!("the rules of workflow {} do not come to rest", state.slug);
             }
         }
-        self.session.record(all, now, observe)
+        let mut heard = Ok(());
+        let host = &mut self.host;
+        self.session.record(all, now, &mut |update| {
+            if let (Update::Fact(event, _), Some(host), true) = (&update, &mut *host, heard.is_ok())
+            {
+                heard = host.heard(event);
+            }
+            observe(update);
+        })?;
+        heard
     }
 
     fn start(&mut self, wanted: &BTreeSet<Job>) {
@@ -256,13 +315,19 @@ impl<'s> Dispatcher<'s> {
                 .state
                 .units
                 .get(unit)
-                .is_some_and(|live| live.stopping),
+                .is_some_and(|live| live.stopping || self.answers_nothing(&live.unit)),
             _ => false,
         };
         match self.stop {
             Stop::No if given_up => Stop::Term,
             stop => stop,
         }
+    }
+
+    /// Whether a unit answers a call of a script that ended without it.
+    fn answers_nothing(&self, unit: &Unit) -> bool {
+        unit.call()
+            .is_some_and(|ordinal| self.session.state.open_call(ordinal).is_none())
     }
 
     fn take(&mut self, message: Message, batch: &mut Batch, observe: &mut dyn FnMut(Update<'_>)) {
@@ -308,6 +373,9 @@ impl<'s> Dispatcher<'s> {
         self.stop = stop;
         self.signal = Some(signal);
         self.options.winding_down = true;
+        if let Some(host) = &mut self.host {
+            host.abort();
+        }
         self.stop_units();
     }
 
@@ -333,9 +401,10 @@ impl<'s> Dispatcher<'s> {
         let mut ended = end(&self.session.state, &self.options);
         if let Some(signal) = self.signal {
             ended.code = ExitCode::Signal(signal);
+            let slug = &self.session.state.slug;
             ended
                 .why
-                .insert(0, "stopped; `dynwf run` goes on from here".to_owned());
+                .insert(0, format!("stopped; `dynwf run {slug}` goes on from here"));
         }
         // Directories of removed workspaces are deleted last, when nobody waits for a result.
         let site = self.options.sites.path(&WorkspaceName::Integration, 0);
@@ -349,6 +418,14 @@ impl<'s> Dispatcher<'s> {
         };
         self.session.record(vec![fact], Timestamp::now(), observe)?;
         Ok(ended)
+    }
+}
+
+/// What the script says next; for ever nothing where there is none.
+async fn next_said(host: &mut Option<Host>) -> Said {
+    match host {
+        Some(host) => host.next().await,
+        None => std::future::pending().await,
     }
 }
 

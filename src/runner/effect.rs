@@ -12,8 +12,8 @@ use crate::gate;
 use crate::git::{Git, RefMove};
 use crate::integrate;
 use crate::model::gate::Transition;
-use crate::model::id::{CommitId, OpId, RefName};
-use crate::model::op::{MergeSide, Op, OpOutcome, RefUpdate};
+use crate::model::id::{CommitId, OpId, PacketId, RefName};
+use crate::model::op::{MergeSide, MoveWhy, Op, OpOutcome, RefUpdate};
 use crate::model::packet::Workspace;
 use crate::model::state::{OpenOp, RunState};
 use crate::model::unit::WorkspaceName;
@@ -82,6 +82,28 @@ fn perform_open(tools: &Tools, state: &RunState, id: OpId, open: &OpenOp) -> Res
             }
             Ok(outcome)
         }
+        Op::RestackPacket {
+            packet,
+            workspace,
+            from,
+            refs,
+        } => restack_packet(
+            tools,
+            state,
+            packet,
+            workspace.as_ref(),
+            from,
+            refs,
+            open.since,
+        ),
+        Op::MoveRefs {
+            why: MoveWhy::Rebuild,
+            refs,
+        } => move_refs(
+            git,
+            &with_present_pins(git, refs)?,
+            "dynwf: put together again",
+        ),
         Op::MoveRefs { refs, .. } => move_refs(git, refs, "dynwf"),
         Op::Land(plan) => integrate::land(git, &redeem(state, plan.clone(), id, open.since)?),
         Op::Push(plan) => integrate::publish(git, &redeem(state, plan.clone(), id, open.since)?),
@@ -151,7 +173,7 @@ fn make_workspace(
     fault::point("effect:based");
     let head = match name {
         WorkspaceName::Packet(packet) => Head::Branch(state.slug.branch(packet)),
-        WorkspaceName::Integration => Head::Detached,
+        WorkspaceName::Integration | WorkspaceName::Checkout => Head::Detached,
     };
     let made = workspace::make(
         git,
@@ -169,6 +191,44 @@ fn make_workspace(
             .with_context(|| format!("copying what .worktreeinclude names to {path}"))?;
     }
     Ok(OpOutcome::Made(made))
+}
+
+/// What lies in the workspace beyond the work is rescued before the branch moves; then the files follow.
+fn restack_packet(
+    tools: &Tools,
+    state: &RunState,
+    id: &PacketId,
+    workspace: Option<&Workspace>,
+    from: &CommitId,
+    refs: &[RefUpdate],
+    at: Timestamp,
+) -> Result<OpOutcome> {
+    let git = &tools.git;
+    let to = refs
+        .first()
+        .and_then(|update| update.new.clone())
+        .ok_or_else(|| anyhow!("the branch of {id} has nowhere to go"))?;
+    let there = git.read_ref(&state.slug.branch(id))?;
+    if let Some(workspace) = workspace
+        && there.as_ref() == Some(from)
+    {
+        let stamp = at.strftime("%Y%m%dT%H%M%S%3fZ").to_string();
+        let name = state.slug.rescue(id.as_str(), &stamp);
+        workspace::rescue(git, workspace, from, &name, at, Caps::default())
+            .with_context(|| format!("keeping what lies in {}", workspace.path))?;
+    }
+    fault::point("effect:rescued");
+    if let refused @ OpOutcome::Refused(_) =
+        move_refs(git, &with_present_pins(git, refs)?, "dynwf: replayed")?
+    {
+        return Ok(refused);
+    }
+    fault::point("effect:restacked");
+    if let Some(workspace) = workspace {
+        workspace::reset(git, workspace, &to)
+            .with_context(|| format!("bringing {} to {}", workspace.path, to.short()))?;
+    }
+    Ok(OpOutcome::Done)
 }
 
 fn enough_space(tools: &Tools, path: &str) -> Result<()> {

@@ -86,12 +86,17 @@ pub fn standing(state: &RunState) -> ExitCode {
     if limit::exhausted(state).is_some() && state.packets.keys().any(|id| state.is_active(id)) {
         codes.push(ExitCode::BudgetExhausted);
     }
-    let failed = state.packets.keys().any(|id| {
-        matches!(
-            state.status_of(id),
-            PacketStatus::Failed | PacketStatus::Rejected
-        ) || state.is_hopeless(id)
-    });
+    let script_failed = state
+        .script
+        .as_ref()
+        .is_some_and(crate::model::state::ScriptState::has_failed);
+    let failed = script_failed
+        || state.packets.keys().any(|id| {
+            matches!(
+                state.status_of(id),
+                PacketStatus::Failed | PacketStatus::Rejected
+            ) || state.is_hopeless(id)
+        });
     if failed {
         codes.push(ExitCode::PacketsFailed);
     }

@@ -3,8 +3,6 @@
 //! A job gets a copy of what it needs of the state when it starts; it never sees the state change. Attending a
 //! unit is waiting, so it is async; everything that asks git or the disk runs on a blocking thread of its own.
 
-use std::sync::Arc;
-
 use anyhow::Result;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -12,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::jobs::Job;
 use super::message::{Input, Message, Tools};
 use super::session::Session;
-use super::{confine, effect, merging, unit, work};
+use super::{confine, effect, merging, rebuild, restack, unit, work};
 use crate::integrate;
 use crate::journal::Found;
 use crate::model::id::RequestId;
@@ -30,16 +28,17 @@ pub(super) struct Executor {
 
 impl Executor {
     pub(super) fn new(session: &Session, messages: mpsc::UnboundedSender<Message>) -> Self {
-        let tools = Tools {
-            git: session.git.clone(),
-            config: Arc::new(session.config.clone()),
-            store: session.store.clone(),
-        };
+        let tools = session.tools();
         Self {
             inbox: tools.store.inbox(&session.state.slug),
             tools,
             messages,
         }
+    }
+
+    /// Returns what every job may use.
+    pub(super) fn tools(&self) -> &Tools {
+        &self.tools
     }
 
     /// Returns what keeps units in their place, in the words of `RunStarted`.
@@ -135,6 +134,8 @@ fn perform(tools: &Tools, state: &RunState, job: &Job) -> Option<Input> {
         Job::Collect(packet) => work::collect(tools, state, packet),
         Job::Merge => merging::merge(tools, state),
         Job::FollowTarget => work::follow_target(tools, state),
+        Job::Rebuild => rebuild::rebuild(tools, state),
+        Job::Restack(packet) => restack::restack(tools, state, packet),
         Job::Weigh => work::weigh(tools, state),
     };
     Some(result.unwrap_or_else(|error| Input::Failed {

@@ -3,26 +3,19 @@
 //! A fact is recorded only if the state can still take it: an answer to a question that was withdrawn, or a
 //! result for a packet that was given up meanwhile, is dropped here and nowhere else.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::goal::Options;
 use super::jobs::Job;
 use super::message::{CollectResult, Input, MergeResult, UnitEnd};
-use super::requests;
+use super::{limit, requests, script};
 use crate::agent::{RateLimit, schema};
 use crate::model::event::EventKind;
 use crate::model::evidence::Evidence;
 use crate::model::id::PacketId;
+use crate::model::packet::{Rebuild, Restack};
 use crate::model::state::{PacketState, RunState, Stage};
 use crate::model::unit::{Unit, UnitKind, UnitOutcome};
-
-/// How many units in a row may be cut short in a workspace before it is taken for their own doing: a command that
-/// ends the process that attends it would otherwise be started for ever.
-const MOST_CUT_SHORT: u32 = 3;
-
-/// The first pause where a service does not say how long it should be, in milliseconds; each further one is
-/// twice as long, up to sixteen minutes.
-const FIRST_PAUSE: i64 = 30_000;
 
 /// Returns what the input says.
 pub(super) fn facts(
@@ -32,8 +25,17 @@ pub(super) fn facts(
     now: Timestamp,
 ) -> Vec<EventKind> {
     match input {
-        Input::Target(commit) if state.target_seen.as_ref() == Some(&commit) => Vec::new(),
-        Input::Target(commit) => vec![EventKind::TargetSeen { commit }],
+        Input::Script(facts) => script::counted(state, facts),
+        Input::Target(commit, _)
+            if state.target_seen.as_ref() == Some(&commit)
+                && state.target_trees.contains_key(&commit) =>
+        {
+            Vec::new()
+        }
+        Input::Target(commit, tree) => vec![EventKind::TargetSeen {
+            commit,
+            tree: Some(tree),
+        }],
         Input::CheckAgain => check_again(state),
         Input::Push(binding) => vec![EventKind::PushAsked { binding }],
         Input::Request {
@@ -53,6 +55,8 @@ pub(super) fn facts(
             MergeResult::Conflict(conflict) => EventKind::TargetConflicted { conflict },
             MergeResult::Failed(why) => could_not(&Job::FollowTarget, None, &why),
         }],
+        Input::Rebuilt(rebuild) => rebuilt(state, rebuild),
+        Input::Restacked { packet, result } => restacked(state, packet, result),
         Input::Weighed(weight) => vec![EventKind::IntegrationWeighed { weight }],
         Input::Failed { job, why } => vec![could_not(&job, job.packet(), &why)],
     }
@@ -66,14 +70,21 @@ fn could_not(job: &Job, packet: Option<&PacketId>, why: &str) -> EventKind {
     }
 }
 
+/// Drops what failed on the integrated tree, and with it what the same checks said about the base.
 fn check_again(state: &RunState) -> Vec<EventKind> {
-    state
-        .integration
+    let Some(integration) = &state.integration else {
+        return Vec::new();
+    };
+    let failed = state
+        .integrated_checks()
         .iter()
-        .filter(|_| state.verification_failed())
-        .map(|integration| EventKind::EvidenceDropped {
-            tree: integration.tree.clone(),
-        })
+        .any(|(_, evidence)| evidence.is_some_and(|evidence| !evidence.passed()));
+    let base = state.base_tree().filter(|base| **base != integration.tree);
+    [Some(&integration.tree), base]
+        .into_iter()
+        .flatten()
+        .filter(|_| failed || integration.broken.is_some())
+        .map(|tree| EventKind::EvidenceDropped { tree: tree.clone() })
         .collect()
 }
 
@@ -82,9 +93,13 @@ fn unit_ended(state: &RunState, options: &Options, end: UnitEnd, now: Timestamp)
         return Vec::new();
     };
     let unit = &live.unit;
+    if unit.call().is_some() {
+        return script::unit_ended(state, options, live, end, now);
+    }
     let wanted = options.winding_down || live.stopping;
     let before = state.cut_short.get(&unit.workspace).copied().unwrap_or(0);
-    let says_nothing = end.outcome.is_interruption() && (wanted || before + 1 < MOST_CUT_SHORT);
+    let says_nothing =
+        end.outcome.is_interruption() && (wanted || before + 1 < limit::MOST_CUT_SHORT);
     let packet = unit.packet().and_then(|id| state.packets.get(id));
     let again = ask_again(state, unit, packet, &end.problems);
     let unanswered = (again.is_none() && !end.problems.is_empty()).then(|| {
@@ -110,6 +125,7 @@ fn unit_ended(state: &RunState, options: &Options, end: UnitEnd, now: Timestamp)
             let begin_again = || work_interrupted(unit, packet).filter(|_| says_nothing);
             facts.extend(then.or_else(begin_again));
         }
+        UnitKind::Call { .. } => {}
         UnitKind::Setup { .. } if says_nothing => {}
         UnitKind::Setup { run, .. } => facts.extend(setup_failed(unit, run, &end.outcome)),
         UnitKind::Check { check, run, tree } => {
@@ -132,9 +148,6 @@ fn unit_ended(state: &RunState, options: &Options, end: UnitEnd, now: Timestamp)
     facts
 }
 
-/// How often an answer that does not follow its schema may be given, where the plan does not say.
-const ANSWERS: u32 = 3;
-
 /// Another turn for an answer that does not follow the packet's schema, while there are turns.
 fn ask_again(
     state: &RunState,
@@ -143,7 +156,7 @@ fn ask_again(
     problems: &[String],
 ) -> Option<EventKind> {
     let id = unit.packet().filter(|_| !problems.is_empty())?;
-    let turns = state.planned(id)?.turns.unwrap_or(ANSWERS);
+    let turns = state.planned(id)?.turns.unwrap_or(limit::ANSWERS);
     (packet?.turn < turns).then(|| EventKind::PacketTurned {
         packet: id.clone(),
         feedback: schema::ask_again(problems),
@@ -155,24 +168,16 @@ fn postponed(
     state: &RunState,
     unit: &Unit,
     packet: Option<&PacketState>,
-    limit: RateLimit,
+    wanted: RateLimit,
     now: Timestamp,
 ) -> Option<EventKind> {
     let id = unit
         .packet()
         .filter(|_| packet.is_some_and(|packet| packet.stage == Stage::Working))?;
-    let wait = limit
-        .after_ms
-        .and_then(|millis| i64::try_from(millis).ok())
-        .unwrap_or_else(|| FIRST_PAUSE << state.pauses.min(5));
-    let until = limit
-        .until
-        .and_then(|second| Timestamp::from_second(i64::try_from(second).ok()?).ok())
-        .or_else(|| now.checked_add(SignedDuration::from_millis(wait)).ok())?;
     Some(EventKind::PacketPostponed {
         packet: id.clone(),
-        until,
-        why: limit.message,
+        until: limit::pause(state, &wanted, now)?,
+        why: wanted.message,
     })
 }
 
@@ -260,4 +265,43 @@ fn merged(state: &RunState, results: Vec<(PacketId, MergeResult)>) -> Vec<EventK
         }
     }
     facts
+}
+
+/// What was put together again counts if nothing changed about what is to leave the branch.
+fn rebuilt(state: &RunState, rebuild: Rebuild) -> Vec<EventKind> {
+    let same = state
+        .integration
+        .as_ref()
+        .is_some_and(|integration| integration.commit == rebuild.from);
+    let stays = |id: &PacketId| {
+        state
+            .packets
+            .get(id)
+            .is_some_and(|packet| packet.stage == Stage::Integrated)
+    };
+    if !same || !rebuild.merges.iter().all(|(id, _)| stays(id)) {
+        return Vec::new();
+    }
+    vec![EventKind::IntegrationRebuilt { rebuild }]
+}
+
+fn restacked(
+    state: &RunState,
+    packet: PacketId,
+    result: Result<Box<Restack>, String>,
+) -> Vec<EventKind> {
+    let waits = state.packets.get(&packet).is_some_and(|now| {
+        now.stage == Stage::Stale
+            && match &result {
+                Ok(restack) => now.branch.as_ref() == Some(&restack.from),
+                Err(_) => true,
+            }
+    });
+    if !waits {
+        return Vec::new();
+    }
+    vec![match result {
+        Ok(restack) => EventKind::PacketRestacked { packet, restack },
+        Err(why) => EventKind::PacketFailed { packet, why },
+    }]
 }

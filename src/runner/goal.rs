@@ -83,6 +83,8 @@ pub(super) struct Options {
     pub silence: u32,
     /// The commands that prepare a fresh workspace.
     pub setup: Vec<String>,
+    /// Whether packets that turn checks red are found and taken out, where the plan does not say.
+    pub bisect: bool,
     /// What opens a merge gate.
     pub policy: Policy,
     /// Where the workflow's workspaces lie.

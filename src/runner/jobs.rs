@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::goal::Options;
-use super::queue;
+use super::{queue, suspect};
 use crate::model::id::{OpId, PacketId, UnitId};
 use crate::model::state::{RunState, Stage};
 
@@ -24,6 +24,10 @@ pub(super) enum Job {
     Merge,
     /// Merge the moved target, as objects.
     FollowTarget,
+    /// Put the integration branch together again, as objects.
+    Rebuild,
+    /// Replay a packet's work onto another base, as objects.
+    Restack(PacketId),
     /// Look at what landing would change.
     Weigh,
 }
@@ -32,7 +36,7 @@ impl Job {
     /// Returns the packet that the job is for, if it is for one.
     pub(super) fn packet(&self) -> Option<&PacketId> {
         match self {
-            Self::Collect(packet) => Some(packet),
+            Self::Collect(packet) | Self::Restack(packet) => Some(packet),
             _ => None,
         }
     }
@@ -47,6 +51,8 @@ impl fmt::Display for Job {
             Self::Collect(packet) => write!(f, "collect {packet}"),
             Self::Merge => f.write_str("merge what was accepted"),
             Self::FollowTarget => f.write_str("merge the moved target"),
+            Self::Rebuild => f.write_str("take packets out of the integration branch"),
+            Self::Restack(packet) => write!(f, "replay {packet}"),
             Self::Weigh => f.write_str("look at what landing would change"),
         }
     }
@@ -54,12 +60,11 @@ impl fmt::Display for Job {
 
 /// Returns what should be going on.
 pub(super) fn jobs(state: &RunState, options: &Options) -> BTreeSet<Job> {
-    let mut jobs = BTreeSet::new();
+    let mut jobs: BTreeSet<Job> = state.ops.keys().map(|&op| Job::Perform(op)).collect();
     if state.archived {
         return jobs;
     }
     jobs.extend(state.units.keys().map(|&unit| Job::Attend(unit)));
-    jobs.extend(state.ops.keys().map(|&op| Job::Perform(op)));
     jobs.extend(
         state
             .in_plan_order()
@@ -72,6 +77,10 @@ pub(super) fn jobs(state: &RunState, options: &Options) -> BTreeSet<Job> {
     if queue::must_merge(state, options) {
         jobs.insert(Job::Merge);
     }
+    if queue::must_rebuild(state, options) || suspect::must_straighten(state, options) {
+        jobs.insert(Job::Rebuild);
+    }
+    jobs.extend(queue::to_restack(state, options).cloned().map(Job::Restack));
     if options.goal.offers_landing()
         && !options.winding_down
         && queue::is_ready_to_land(state)

@@ -3,14 +3,26 @@
 //! An agent's share of a budget is reserved while it runs, and what it really used takes the share's place when it
 //! ends: so a budget is overshot by no more than the agents that run use beyond their shares.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::goal::Options;
+use crate::agent::RateLimit;
 use crate::model::plan::{Budget, Packet};
 use crate::model::state::{PacketState, RunState};
 
 /// After how many turns in a row without progress an agent is not asked again.
 const STUCK: u32 = 2;
+
+/// How many units in a row may be cut short in a workspace before it is taken for their own doing: a command that
+/// ends the process that attends it would otherwise be started for ever.
+pub(super) const MOST_CUT_SHORT: u32 = 3;
+
+/// The first pause where a service does not say how long it should be, in milliseconds; each further one is
+/// twice as long, up to sixteen minutes.
+const FIRST_PAUSE: i64 = 30_000;
+
+/// How often an answer that does not follow its schema may be given, where the plan does not say.
+pub(super) const ANSWERS: u32 = 3;
 
 /// Returns how many more units may start now.
 pub(super) fn free(state: &RunState, options: &Options) -> usize {
@@ -96,4 +108,16 @@ fn budget(state: &RunState) -> Option<&Budget> {
 
 fn millis(minutes: u32) -> u64 {
     u64::from(minutes) * 60_000
+}
+
+/// Until when a service that wants a pause is not asked: as it says, else longer each time.
+pub(super) fn pause(state: &RunState, limit: &RateLimit, now: Timestamp) -> Option<Timestamp> {
+    let wait = limit
+        .after_ms
+        .and_then(|millis| i64::try_from(millis).ok())
+        .unwrap_or_else(|| FIRST_PAUSE << state.pauses.min(5));
+    limit
+        .until
+        .and_then(|second| Timestamp::from_second(i64::try_from(second).ok()?).ok())
+        .or_else(|| now.checked_add(SignedDuration::from_millis(wait)).ok())
 }

@@ -43,7 +43,7 @@ pub(super) fn merge(tools: &Tools, state: &RunState) -> Result<Input> {
     Ok(Input::Merged(results))
 }
 
-fn merge_one(
+pub(super) fn merge_one(
     tools: &Tools,
     batch: &mut Batch,
     state: &RunState,

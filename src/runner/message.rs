@@ -7,11 +7,13 @@ use crate::agent::RateLimit;
 use crate::config::Config;
 use crate::git::Git;
 use crate::journal::Store;
+use crate::model::event::EventKind;
 use crate::model::gate::Binding;
-use crate::model::id::{CommitId, OpId, PacketId, UnitId};
+use crate::model::id::{CommitId, OpId, PacketId, TreeId, UnitId};
 use crate::model::op::OpOutcome;
-use crate::model::packet::{Collected, Conflict, Merge, Weight};
+use crate::model::packet::{Collected, Conflict, Merge, Rebuild, Restack, Weight};
 use crate::model::request::Request;
+use crate::model::script::Reply;
 use crate::model::unit::{UnitOutcome, Usage};
 
 /// What every job may use. Cheap to clone.
@@ -46,8 +48,10 @@ pub(super) enum Message {
 /// An input.
 #[derive(Debug)]
 pub(super) enum Input {
-    /// The target branch stands here.
-    Target(CommitId),
+    /// What the host of a script brings: facts already.
+    Script(Vec<EventKind>),
+    /// The target branch stands here, and this is its tree.
+    Target(CommitId, TreeId),
     /// What failed on the integrated tree is to be checked again.
     CheckAgain,
     /// A push was asked for; this is what it would do.
@@ -92,6 +96,15 @@ pub(super) enum Input {
         /// What came of it.
         result: MergeResult,
     },
+    /// The integration branch was put together again.
+    Rebuilt(Rebuild),
+    /// A packet's work was replayed, or could not be.
+    Restacked {
+        /// The packet.
+        packet: PacketId,
+        /// Its work before and after, or why it cannot be replayed.
+        result: Result<Box<Restack>, String>,
+    },
     /// What landing would change was looked at.
     Weighed(Weight),
     /// A job could not do what it was asked for.
@@ -124,6 +137,26 @@ pub(super) struct UnitEnd {
     pub(super) problems: Vec<String>,
     /// Its service wants a pause; nothing is wrong with the work.
     pub(super) rate_limited: Option<RateLimit>,
+    /// What the call of a script is answered, where the unit answers one.
+    pub(super) reply: Option<Reply>,
+}
+
+impl UnitEnd {
+    /// The end of a unit that printed nothing.
+    pub(super) fn of(unit: UnitId, outcome: UnitOutcome) -> Self {
+        Self {
+            unit,
+            outcome,
+            millis: 0,
+            output: String::new(),
+            usage: None,
+            complaint: None,
+            answer: None,
+            problems: Vec::new(),
+            rate_limited: None,
+            reply: None,
+        }
+    }
 }
 
 /// What a worker left.

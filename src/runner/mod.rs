@@ -11,6 +11,7 @@
 //! performing it twice is performing it once. A failed append ends the run. Called by `cli`; it reaches the
 //! screen and `.workflow/` only through the observer that it is given.
 
+mod call;
 mod confine;
 mod dispatcher;
 mod effect;
@@ -25,9 +26,14 @@ mod message;
 mod order;
 mod planner;
 mod queue;
+mod rebuild;
 mod requests;
+mod restack;
 mod rules;
+mod script;
 mod session;
+mod suspect;
+mod told;
 mod unit;
 mod work;
 
@@ -36,6 +42,7 @@ mod tests;
 
 pub use end::{End, standing};
 pub use goal::Goal;
-pub use order::{Order, Update};
+pub use order::{Order, Reuse, Update};
 pub use planner::{PlannerOrder, write_plan};
+pub use script::{find_script, script_names};
 pub use session::Session;

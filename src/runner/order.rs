@@ -4,7 +4,9 @@ use super::goal::Goal;
 use crate::model::event::Event;
 use crate::model::gate::Binding;
 use crate::model::id::UnitId;
+use crate::model::script::ScriptRun;
 use crate::model::state::RunState;
+use crate::script::replay::Policy;
 
 /// What the observer of a run is told.
 #[derive(Debug)]
@@ -31,6 +33,19 @@ pub struct Order {
     pub push: Option<Binding>,
     /// Whether checks that failed on the integrated tree run again.
     pub check_again: bool,
+    /// The script as it is to be run now, where that may differ from how it ran before.
+    pub script: Option<ScriptRun>,
+    /// How answers of the script as it ran before are taken over.
+    pub reuse: Option<Reuse>,
+}
+
+/// How answers of a script as it ran before are taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reuse {
+    /// Which of them hold.
+    pub policy: Policy,
+    /// Whether calls that failed are made again.
+    pub retry_failed: bool,
 }
 
 impl Order {
@@ -40,6 +55,8 @@ impl Order {
             goal,
             push: None,
             check_again: false,
+            script: None,
+            reuse: None,
         }
     }
 }

@@ -65,8 +65,48 @@ pub(super) fn assume(state: &mut RunState, id: &PacketId, merge: Option<&Merge>)
     }
 }
 
+/// Whether packets are to leave the integration branch, and it can be put together again.
+pub(super) fn must_rebuild(state: &RunState, options: &Options) -> bool {
+    let goes = options.goal.integrates() || options.goal.verifies();
+    state.integration.as_ref().is_some_and(|integration| {
+        integration.rebuild.is_none()
+            && integration.broken.is_none()
+            && is_still(state, integration)
+            && state.base_tree().is_some()
+    }) && goes
+        && !options.winding_down
+        && state.has_outcasts()
+}
+
+/// Returns the packets whose work is to be replayed onto what took the place of their base.
+pub(super) fn to_restack<'a>(
+    state: &'a RunState,
+    options: &Options,
+) -> impl Iterator<Item = &'a PacketId> {
+    let calm = state
+        .integration
+        .as_ref()
+        .is_some_and(|integration| is_calm(state, integration));
+    let may = calm && options.goal.integrates() && !options.winding_down;
+    state
+        .in_plan_order()
+        .filter(move |(id, packet)| {
+            may && packet.stage == Stage::Stale
+                && packet.restack.is_none()
+                && packet.branch.is_some()
+                && packet.branch.as_ref() == packet.collected.as_ref().map(|work| &work.tip)
+                && state.what_it_needs(id).is_none()
+        })
+        .map(|(id, _)| id)
+}
+
+/// Whether the integration branch is not about to move for another reason, and nothing is to leave it.
+pub(super) fn is_calm(state: &RunState, integration: &Integration) -> bool {
+    is_still(state, integration) && integration.rebuild.is_none() && !state.has_outcasts()
+}
+
 /// Whether the integration branch is not about to move for another reason.
-fn is_calm(state: &RunState, integration: &Integration) -> bool {
+fn is_still(state: &RunState, integration: &Integration) -> bool {
     let moving = state
         .ops
         .values()
@@ -84,7 +124,7 @@ fn stands_elsewhere(state: &RunState) -> bool {
         matches!(
             refusal.op,
             Op::MoveRefs {
-                why: MoveWhy::Integrate(_) | MoveWhy::FollowTarget,
+                why: MoveWhy::Integrate(_) | MoveWhy::FollowTarget | MoveWhy::Rebuild,
                 ..
             }
         )
@@ -108,6 +148,10 @@ fn may_integrate(state: &RunState) -> bool {
 
 /// Whether a packet that is still on its way by itself may change the same files and goes first.
 fn waits_for_another(state: &RunState, id: &PacketId, packet: &PacketState, order: Order) -> bool {
+    if state.is_scripted() {
+        // The script says what is merged when.
+        return false;
+    }
     let facts = packet.collected.as_ref().map(|collected| &collected.facts);
     let mut before_it = true;
     state.in_plan_order().any(|(other, other_state)| {
@@ -151,12 +195,22 @@ pub(super) fn must_follow_target(state: &RunState, options: &Options) -> bool {
         && !options.winding_down
         && state.target_seen.as_ref() != Some(&integration.target)
         && integration.following.is_none()
+        && integration.rebuild.is_none()
         && integration.conflict.is_none()
         && integration.broken.is_none()
         && !state
             .ops
             .values()
             .any(|open| matches!(open.op, Op::MoveRefs { .. } | Op::Land(_)))
+}
+
+/// Whether the packet's work is a commit, its branch points at it, and nobody moves it now.
+pub(super) fn is_advanced(state: &RunState, id: &PacketId) -> bool {
+    let has_open_op = state.ops.values().any(|open| open.op.packet() == Some(id));
+    state.packets.get(id).is_some_and(|packet| {
+        packet.stage == Stage::Collected
+            && packet.branch.as_ref() == packet.collected.as_ref().map(|collected| &collected.tip)
+    }) && !has_open_op
 }
 
 /// Whether everything is there that will be there, checked, and not yet landed.
@@ -174,5 +228,7 @@ pub(super) fn is_ready_to_land(state: &RunState) -> bool {
 
 /// Whether nothing more comes of any packet unless a person decides anew.
 pub(super) fn everything_is_over(state: &RunState) -> bool {
-    state.units.is_empty() && state.packets.keys().all(|id| state.is_over(id))
+    state.units.is_empty()
+        && !state.is_scripted()
+        && state.packets.keys().all(|id| state.is_over(id))
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::goal::Options;
 use crate::gate;
 use crate::model::event::{EventKind, GivenUp};
+use crate::model::gate::GateKind;
 use crate::model::id::{GateId, PacketId};
 use crate::model::op::MergeSide;
 use crate::model::packet::Merge;
@@ -30,6 +31,10 @@ pub(super) fn answer(
         return Vec::new();
     }
     let answered = match &request.body {
+        body if state.archived && !outlives_archive(state, body) => Err(format!(
+            "workflow {} is archived: a new one begins with `dynwf plan NEW --from .workflow/{}/plan.toml`",
+            state.slug, state.slug
+        )),
         RequestBody::Approve { gate, .. }
         | RequestBody::Deny { gate, .. }
         | RequestBody::Revoke { gate } => return decision(state, options, request, gate, now),
@@ -51,6 +56,19 @@ pub(super) fn answer(
             facts
         }
         Err(why) => vec![refused(request, why)],
+    }
+}
+
+/// Whether a request makes sense for a workflow that is closed: what was landed can still be pushed, and an approval
+/// that was not used can be taken back.
+fn outlives_archive(state: &RunState, body: &RequestBody) -> bool {
+    match body {
+        RequestBody::Revoke { .. } => true,
+        RequestBody::Approve { gate, .. } | RequestBody::Deny { gate, .. } => state
+            .gates
+            .get(gate)
+            .is_some_and(|gate| gate.kind == GateKind::Push),
+        _ => false,
     }
 }
 
@@ -101,7 +119,7 @@ fn stage_of(state: &RunState, id: &PacketId) -> Result<Stage, String> {
 
 fn retry(state: &RunState, id: &PacketId, comment: &str) -> Answered {
     match stage_of(state, id)? {
-        Stage::Integrated => Err(format!("packet {id} is integrated already")),
+        Stage::Integrated if state.has_landed(id) => Err(landed(state, id)),
         Stage::Working | Stage::Returned => Err(format!(
             "packet {id} is running: `dynwf packet cancel {} {id}` stops it first",
             state.slug
@@ -116,10 +134,23 @@ fn retry(state: &RunState, id: &PacketId, comment: &str) -> Answered {
     }
 }
 
+fn landed(state: &RunState, id: &PacketId) -> String {
+    format!(
+        "packet {id} has landed already: `dynwf revert {} {id}` takes it out again",
+        state.slug
+    )
+}
+
 fn give_up(state: &RunState, id: &PacketId, how: GivenUp, why: &str) -> Answered {
     let reached = stage_of(state, id)?;
-    if reached == Stage::Integrated {
-        return Err(format!("packet {id} is integrated already"));
+    if reached == Stage::Integrated && state.has_landed(id) {
+        return Err(landed(state, id));
+    }
+    if reached == Stage::Integrated && how == GivenUp::Cancelled {
+        return Err(format!(
+            "packet {id} is integrated already: `dynwf packet drop {} {id}` takes it out again",
+            state.slug
+        ));
     }
     if how == GivenUp::Cancelled && reached.is_settled() && reached != Stage::Conflicted {
         return Err(format!(

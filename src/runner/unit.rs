@@ -10,15 +10,16 @@ use anyhow::{Context as _, Result, anyhow};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, interval};
 
+use super::call;
 use super::confine::{self, Scene};
 use super::message::{Input, Message, Tools, UnitEnd};
+use super::told::told;
 use crate::agent::env::unit_environment;
 use crate::agent::prompt::{self, PromptParts};
 use crate::agent::schema::{self, Schema};
 use crate::agent::{self, Agent, Call, Reader, Verdict};
 use crate::config::AgentConfig;
 use crate::fault;
-use crate::model::evidence::Evidence;
 use crate::model::id::UnitId;
 use crate::model::packet::Workspace;
 use crate::model::plan::{COMMAND_AGENT, Packet};
@@ -36,9 +37,6 @@ const FEEDBACK: u64 = 16 * 1024;
 /// How many characters of an answer are kept.
 const ANSWER: usize = 64 * 1024;
 
-/// The first of the ports that workspaces are told, and how many each workflow has.
-const PORTS: (u32, u32) = (20_000, 100);
-
 /// Sees a unit through to its end.
 pub(super) async fn attend(
     tools: &Tools,
@@ -50,17 +48,7 @@ pub(super) async fn attend(
     let live = state.units.get(&id)?;
     let end = match see_through(tools, state, &live.unit, stop, messages).await {
         Ok(end) => end,
-        Err(error) => UnitEnd {
-            unit: id,
-            outcome: UnitOutcome::NotStarted(format!("{error:#}")),
-            millis: 0,
-            output: String::new(),
-            usage: None,
-            complaint: None,
-            answer: None,
-            problems: Vec::new(),
-            rate_limited: None,
-        },
+        Err(error) => UnitEnd::of(id, UnitOutcome::NotStarted(format!("{error:#}"))),
     };
     Some(Input::UnitEnded(end))
 }
@@ -73,23 +61,15 @@ async fn see_through(
     messages: &mpsc::UnboundedSender<Message>,
 ) -> Result<UnitEnd> {
     let folder = UnitDir::new(tools.store.units(&state.slug).join(unit.id.to_string()));
-    let agent = match unit.kind {
-        UnitKind::Work { .. } => Some(agent_of(tools, state, unit)?),
+    let call = call::of_unit(state, unit)?;
+    let agent = match (&unit.kind, call) {
+        (UnitKind::Work { .. }, _) => Some(agent_of(tools, state, unit)?),
+        (_, Some(call)) if !call::is_command(call) => Some(agent_of(tools, state, unit)?),
         _ => None,
     };
     if matches!(process::look(&folder)?, Look::Nothing) {
         if *stop.borrow() != Stop::No {
-            return Ok(UnitEnd {
-                unit: unit.id,
-                outcome: UnitOutcome::Cancelled,
-                millis: 0,
-                output: String::new(),
-                usage: None,
-                complaint: None,
-                answer: None,
-                problems: Vec::new(),
-                rate_limited: None,
-            });
+            return Ok(UnitEnd::of(unit.id, UnitOutcome::Cancelled));
         }
         folder.create()?;
         let task = task(tools, state, unit, agent.as_ref(), &folder)?;
@@ -98,10 +78,10 @@ async fn see_through(
             .with_context(|| format!("launching unit {} in {}", unit.id, task.cwd))?;
         fault::point("unit:launched");
     }
-    let mut watched = Watched::new(unit.id, &folder, agent.as_ref(), workspace_of(state, unit)?);
+    let workspace = workspace_of(state, unit)?;
+    let mut watched = Watched::new(unit.id, &folder, agent.as_ref(), &workspace);
     let result = folder.result();
-    let left = folder.clone();
-    let waiting = process::attend(folder, stop);
+    let waiting = process::attend(folder.clone(), stop);
     tokio::pin!(waiting);
     let mut clock = interval(LOOK);
     let ended = loop {
@@ -111,16 +91,54 @@ async fn see_through(
         }
     };
     fault::point("unit:ended");
+    let name = agent_name(state, unit);
     confine::release(
-        &scene(tools, state, unit, workspace_of(state, unit)?),
-        &left,
+        &scene(tools, state, unit, &workspace, name.as_deref()),
+        &folder,
     )?;
-    let used = unit
-        .packet()
-        .and_then(|id| state.packets.get(id))
-        .map(|packet| packet.session_used.clone());
-    let wanted = packet_of(state, unit).filter(|packet| !packet.expects_commit());
-    watched.finish(messages, ended, &used.unwrap_or_default(), wanted, &result)
+    let packet = packet_of(state, unit).filter(|_| unit.is_work());
+    let used = match (
+        call,
+        packet.and_then(|packet| state.packets.get(&packet.id)),
+    ) {
+        (Some(call), _) => call.session_used.clone(),
+        (None, Some(packet)) => packet.session_used.clone(),
+        (None, None) => Usage::default(),
+    };
+    let wanted = match (call, packet) {
+        (Some(call), _) => Wanted::Reply(call::Judged {
+            tools,
+            state,
+            call,
+            folder: &folder,
+        }),
+        // What a script's packet is answered is part of what the script gets.
+        (None, Some(packet))
+            if !packet.expects_commit() || state.of_script(&packet.id).is_some() =>
+        {
+            Wanted::Answer(packet)
+        }
+        _ => Wanted::Nothing,
+    };
+    watched.finish(messages, ended, &used, wanted, &result)
+}
+
+/// The name of the agent that a unit starts, if it starts one.
+fn agent_name(state: &RunState, unit: &Unit) -> Option<String> {
+    let of_call = unit
+        .call()
+        .and_then(|ordinal| state.open_call(ordinal)?.asked.agent.clone());
+    let of_packet = || packet_of(state, unit).map(|packet| packet.agent_name().to_owned());
+    of_call.or_else(|| of_packet().filter(|_| unit.is_work()))
+}
+
+/// What is wanted of a unit beside its end.
+enum Wanted<'a> {
+    Nothing,
+    /// The answer of the packet's agent.
+    Answer(&'a Packet),
+    /// The answer to a call of a script.
+    Reply(call::Judged<'a>),
 }
 
 /// Reads what a unit prints while it runs.
@@ -179,13 +197,13 @@ impl Watched {
     }
 
     /// Reads the rest, and lets the agent's reader judge it. `used` is what earlier turns of the same
-    /// conversation used; `wanted` is the packet if its answer is the result, which may lie in `file`.
+    /// conversation used; the answer, where one is wanted, may lie in `file`.
     fn finish(
         mut self,
         messages: &mpsc::UnboundedSender<Message>,
         ended: Ended,
         used: &Usage,
-        wanted: Option<&Packet>,
+        wanted: Wanted<'_>,
         file: &Path,
     ) -> Result<UnitEnd> {
         self.look(messages)?;
@@ -193,28 +211,27 @@ impl Watched {
             self.take(&line, messages);
         }
         let mut end = UnitEnd {
-            unit: self.unit,
-            outcome: ended.outcome,
             millis: ended.millis,
             output: ended.output_digest,
-            usage: None,
-            complaint: None,
-            answer: None,
-            problems: Vec::new(),
-            rate_limited: None,
+            ..UnitEnd::of(self.unit, ended.outcome)
         };
         let Some(reader) = self.reader else {
+            if let Wanted::Reply(judged) = wanted {
+                judged.command(&mut end)?;
+            }
             return Ok(end);
         };
         let verdict = reader
             .finish(&end.outcome)
             .explained(&process::tail(&self.stderr, FEEDBACK)?);
         end.usage = Some(verdict.used_since(used));
-        if let Some(packet) = wanted.filter(|_| verdict.ok) {
-            match answer(packet, &verdict, file)? {
+        match wanted {
+            Wanted::Answer(packet) if verdict.ok => match answer(packet, &verdict, file)? {
                 Ok(text) => end.answer = Some(text),
                 Err(problems) => end.problems = problems,
-            }
+            },
+            Wanted::Reply(judged) => judged.agent(&mut end, &verdict, self.is_command)?,
+            _ => {}
         }
         if verdict.ok {
             // It said that it is through, and only its process did not end in time.
@@ -247,13 +264,19 @@ fn packet_of<'a>(state: &'a RunState, unit: &Unit) -> Option<&'a Packet> {
     state.planned(unit.packet()?)
 }
 
-fn workspace_of<'a>(state: &'a RunState, unit: &Unit) -> Result<&'a Workspace> {
+fn workspace_of(state: &RunState, unit: &Unit) -> Result<Workspace> {
     match &unit.workspace {
-        WorkspaceName::Packet(id) => state.packets.get(id).and_then(|p| p.workspace.as_ref()),
-        WorkspaceName::Integration => state
-            .integration
-            .as_ref()
-            .and_then(|i| i.workspace.as_ref()),
+        WorkspaceName::Packet(id) => state.packets.get(id).and_then(|p| p.workspace.clone()),
+        WorkspaceName::Integration => state.integration.as_ref().and_then(|i| i.workspace.clone()),
+        WorkspaceName::Checkout => state.script.as_ref().and_then(|script| {
+            // Nobody made it, so there is nothing to know it again by: it is never removed.
+            Some(Workspace {
+                path: script.run.checkout.clone()?,
+                admin: String::new(),
+                device: 0,
+                inode: 0,
+            })
+        }),
     }
     .ok_or_else(|| anyhow!("{} has no workspace", unit.workspace))
 }
@@ -261,10 +284,14 @@ fn workspace_of<'a>(state: &'a RunState, unit: &Unit) -> Result<&'a Workspace> {
 type Worker = (std::sync::Arc<dyn Agent>, AgentConfig);
 
 fn agent_of(tools: &Tools, state: &RunState, unit: &Unit) -> Result<Worker> {
+    if let Some(call) = call::of_unit(state, unit)? {
+        let config = call::table(tools, &call.asked);
+        let name = call.asked.agent.as_deref().unwrap_or(COMMAND_AGENT);
+        return Ok((agent::for_name(name, &config)?, config));
+    }
     let packet = packet_of(state, unit).ok_or_else(|| anyhow!("unit {} has no packet", unit.id))?;
-    let name = packet.agent_name();
-    let config = tools.config.agent(name);
-    Ok((agent::for_name(name, &config)?, config))
+    let config = call::table_of_packet(tools, state, packet);
+    Ok((agent::for_name(packet.agent_name(), &config)?, config))
 }
 
 /// Builds what is launched.
@@ -276,7 +303,7 @@ fn task(
     folder: &UnitDir,
 ) -> Result<Task> {
     let workspace = workspace_of(state, unit)?;
-    let told = told(state, unit, workspace, folder)?;
+    let told = told(state, unit, &workspace, folder)?;
     let (argv, client, config) = match (&unit.kind, agent) {
         (UnitKind::Work { turn }, Some((agent, config))) => {
             let launch = work(tools, state, unit, *turn, agent.as_ref(), config, folder)?;
@@ -284,6 +311,18 @@ fn task(
         }
         (UnitKind::Setup { run, .. } | UnitKind::Check { run, .. }, _) => {
             (shell(run), BTreeMap::new(), AgentConfig::default())
+        }
+        (UnitKind::Call { .. }, Some((agent, config))) => {
+            let sandboxed = confine::kind(confine::mode(tools, config))? != Kind::None;
+            let worker = (agent.as_ref(), config);
+            let launch = call::launch(tools, state, unit, worker, &workspace, folder, sandboxed)?;
+            (launch.argv, launch.env, config.clone())
+        }
+        (UnitKind::Call { .. }, None) => {
+            let call = call::of_unit(state, unit)?;
+            let call = call.ok_or_else(|| anyhow!("unit {} answers no call", unit.id))?;
+            let run = call::command(tools, state, call)?;
+            (shell(&run), BTreeMap::new(), AgentConfig::default())
         }
         (UnitKind::Work { .. }, None) => return Err(anyhow!("unit {} has no agent", unit.id)),
     };
@@ -293,7 +332,9 @@ fn task(
     task.seconds = unit.seconds;
     task.silence = unit.silence;
     task.output_limit = u64::from(tools.config.limits.output_mb) << 20;
-    confine::confine(&scene(tools, state, unit, workspace), folder, &mut task)?;
+    let name = agent_name(state, unit);
+    let scene = scene(tools, state, unit, &workspace, name.as_deref());
+    confine::confine(&scene, folder, &mut task)?;
     Ok(task)
 }
 
@@ -302,14 +343,14 @@ fn scene<'a>(
     state: &'a RunState,
     unit: &'a Unit,
     workspace: &'a Workspace,
+    agent: Option<&'a str>,
 ) -> Scene<'a> {
-    let worker = packet_of(state, unit).filter(|_| unit.is_work());
     Scene {
         tools,
         state,
         name: &unit.workspace,
         workspace,
-        agent: worker.map(Packet::agent_name),
+        agent,
     }
 }
 
@@ -372,6 +413,19 @@ fn prompt_text(
         .filter_map(|need| frozen.plan.packet(need))
         .collect();
     let told = &state.packets[&packet.id].feedback;
+    let of_script = state.of_script(&packet.id);
+    let head = of_script
+        .and_then(|of_script| state.open_call(of_script.call?))
+        .and_then(|call| call.asked.head.as_deref());
+    if of_script.is_some_and(|of_script| of_script.plain) {
+        // What a script says to an agent is all that the agent is told.
+        let feedback = told.iter().map(String::as_str);
+        let first = head.into_iter().chain([packet.objective.as_str()]);
+        return Ok(match feedback.clone().next_back().filter(|_| continues) {
+            Some(last) => last.to_owned(),
+            None => first.chain(feedback).collect::<Vec<_>>().join("\n\n"),
+        });
+    }
     let failing = failing_checks(tools, state, packet)?;
     // A conversation has heard the earlier ones; of a failing check it hears the output itself.
     let mut feedback = match (continues, failing.is_empty()) {
@@ -390,15 +444,22 @@ fn prompt_text(
     Ok(if continues {
         prompt::continuation(&parts)
     } else {
-        prompt::packet_prompt(&parts)
+        let text = prompt::packet_prompt(&parts);
+        head.map_or_else(|| text.clone(), |head| format!("{head}\n\n{text}"))
     })
 }
 
 fn failing_checks(tools: &Tools, state: &RunState, packet: &Packet) -> Result<Vec<String>> {
-    state
+    let own = state
         .packet_checks(&packet.id)
         .into_iter()
-        .filter_map(|(check, evidence)| Some((check, evidence.filter(|e| !Evidence::passed(e))?)))
+        .filter_map(|(check, evidence)| {
+            let bad = state.verdict(&check, evidence).is_bad();
+            Some((check, evidence.filter(|_| bad)?))
+        });
+    // What it is blamed for happened to the integrated tree, where its own checks did not look.
+    let blamed = state.blamed_for(&packet.id);
+    own.chain(blamed)
         .map(|(check, evidence)| {
             let folder = UnitDir::new(
                 tools
@@ -411,54 +472,4 @@ fn failing_checks(tools: &Tools, state: &RunState, packet: &Packet) -> Result<Ve
             Ok(prompt::failed_check(&check, &evidence.outcome, &output))
         })
         .collect()
-}
-
-/// The variables that tell a unit where it is.
-fn told(
-    state: &RunState,
-    unit: &Unit,
-    workspace: &Workspace,
-    folder: &UnitDir,
-) -> Result<BTreeMap<String, String>> {
-    let frozen = state
-        .frozen
-        .as_ref()
-        .ok_or_else(|| anyhow!("the plan is not frozen"))?;
-    let packet = unit.packet();
-    let base = packet
-        .and_then(|id| state.packets.get(id)?.base.as_ref())
-        .unwrap_or(&frozen.base);
-    let branch = packet.map_or_else(
-        || state.slug.integration_branch(),
-        |id| state.slug.branch(id),
-    );
-    let scope = packet_of(state, unit).map_or_else(String::new, |packet| packet.scope.join("\n"));
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    Ok([
-        ("WORKFLOW", state.slug.to_string()),
-        ("PACKET", unit.workspace.to_string()),
-        ("ATTEMPT", unit.attempt.to_string()),
-        ("BASE", base.to_string()),
-        ("BRANCH", branch.short().to_owned()),
-        ("SCOPE", scope),
-        ("PROMPT_FILE", text(&folder.prompt())),
-        ("RESULT_FILE", text(&folder.result())),
-        ("WORKTREE_PATH", workspace.path.clone()),
-        ("PORT", port(state, unit).to_string()),
-    ]
-    .into_iter()
-    .map(|(name, value)| (format!("DYNWF_{name}"), value))
-    .collect())
-}
-
-/// A port that no other workspace of this workflow is told; workflows differ by a hash of their name.
-fn port(state: &RunState, unit: &Unit) -> u32 {
-    let (first, each) = PORTS;
-    let workflow = crc32fast::hash(state.slug.as_str().as_bytes()) % 280;
-    let index = state
-        .in_plan_order()
-        .position(|(id, _)| unit.packet() == Some(id))
-        .and_then(|index| u32::try_from(index + 1).ok())
-        .unwrap_or(0);
-    first + workflow * each + index % each
 }

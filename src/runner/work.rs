@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use super::confine::{self, Scene};
 use super::message::{CollectResult, Input, MergeResult, Tools};
 use crate::fault;
+use crate::git::Git;
 use crate::integrate::{self, Merged};
-use crate::model::id::{CommitId, PacketId};
+use crate::model::id::{CommitId, PacketId, TreeId};
 use crate::model::packet::{Collected, Conflict, ConflictFile, RiskFacts, Weight};
 use crate::model::scope::Scope;
 use crate::model::state::{Integration, PacketState, RunState};
@@ -65,16 +66,12 @@ pub(super) fn collect(tools: &Tools, state: &RunState, id: &PacketId) -> Result<
         },
         Outcome::Refused { why } => CollectResult::Refused(why),
         Outcome::Work { tip, tree } => {
-            let scope = Scope::new(&planned.scope)
-                .map_err(|bad| anyhow!("scope {} of packet {id}: {}", bad.index, bad.why))?;
-            let facts = risk_facts(&tools.git, &tools.git.tree_of(&base)?, &tree, &scope)?;
+            let work = collected(&tools.git, base, tip, tree, &planned.scope)
+                .with_context(|| format!("looking at the work of packet {id}"))?;
             CollectResult::Work(Box::new(Collected {
-                base,
-                tip,
-                tree,
-                facts,
                 found: collection.found_branch,
                 notes: collection.notes,
+                ..work
             }))
         }
     };
@@ -120,6 +117,26 @@ pub(super) fn weigh(tools: &Tools, state: &RunState) -> Result<Input> {
         additions: facts.additions,
         deletions: facts.deletions,
     }))
+}
+
+/// A packet's work with what is risky about it; `scope` is the packet's.
+pub(super) fn collected(
+    git: &Git,
+    base: CommitId,
+    tip: CommitId,
+    tree: TreeId,
+    scope: &[String],
+) -> Result<Collected> {
+    let scope = Scope::new(scope).map_err(|bad| anyhow!("pattern {}: {}", bad.index, bad.why))?;
+    let facts = risk_facts(git, &git.tree_of(&base)?, &tree, &scope)?;
+    Ok(Collected {
+        base,
+        tip,
+        tree,
+        facts,
+        found: None,
+        notes: Vec::new(),
+    })
 }
 
 pub(super) fn packet_of<'a>(

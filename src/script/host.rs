@@ -8,11 +8,11 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use rquickjs::function::Opt;
-use rquickjs::{Array, Ctx, Exception, Function, Object, Persistent, Promise, Value};
+use rquickjs::{Ctx, Exception, Function, Object, Persistent, Promise, Value};
 
 use super::call::{Body, Call, CallKind, key};
 use super::limits::Limits;
-use super::setup::Resolve;
+use super::setup::{Refuse, Resolve};
 use super::source::{Source, Sources};
 use super::talk::{Nulled, Said};
 use super::{check, schema};
@@ -43,6 +43,7 @@ pub(super) struct Shared {
     pub(super) sources: Sources,
     limits: Limits,
     resolve: Resolve,
+    refuse: Refuse,
     made: u64,
     agents: u64,
     steps: u64,
@@ -52,7 +53,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(limits: Limits, sources: Sources, resolve: Resolve) -> Self {
+    pub(super) fn new(limits: Limits, sources: Sources, resolve: Resolve, refuse: Refuse) -> Self {
         Self {
             said: Vec::new(),
             pending: HashMap::new(),
@@ -60,6 +61,7 @@ impl Shared {
             sources,
             limits,
             resolve,
+            refuse,
             made: 0,
             agents: 0,
             steps: 0,
@@ -124,9 +126,10 @@ impl Shared {
             place,
         } = asked;
         let function = kind.function();
-        if json.len() > self.limits.text {
+        let length = json.len() + phase.as_ref().map_or(0, String::len);
+        if length > self.limits.text {
             let what = format!("what {function}() was given");
-            return Err(too_long(&what, json.len(), self.limits.text));
+            return Err(too_long(&what, length, self.limits.text));
         }
         let (count, most, what) = if kind.is_agent() {
             (&mut self.agents, self.limits.calls, "agents")
@@ -146,13 +149,16 @@ impl Shared {
             schema::usable(wanted).map_err(|why| format!("{function} schema: {why}"))?;
             self.schemas.insert(wanted.to_string());
         }
+        if let Some(why) = (self.refuse)(&body) {
+            return Err(why);
+        }
         *count += 1;
         self.made += 1;
         let fields = body.fields();
         let call = Call {
             ordinal: self.made,
             kind,
-            label: Some(label).filter(|label| !label.is_empty()),
+            label: Some(short(label)).filter(|label| !label.is_empty()),
             phase,
             place,
             key: key(kind, &fields),
@@ -175,6 +181,17 @@ struct Asked {
     label: String,
     phase: Option<String>,
     place: String,
+}
+
+/// The most characters of a label: it is there to be seen, and nothing depends on it.
+const LONGEST_LABEL: usize = 200;
+
+fn short(mut label: String) -> String {
+    if let Some((end, _)) = label.char_indices().nth(LONGEST_LABEL) {
+        label.truncate(end);
+        label.push('…');
+    }
+    label
 }
 
 fn too_long(what: &str, length: usize, most: usize) -> String {
@@ -318,17 +335,15 @@ fn begin<'js>(
     Ok(promise)
 }
 
-/// An array with `count` own elements: writing to them consults no prototype.
+/// An array with `count` own elements, made so that no prototype is consulted; nor is it when they are written to.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "a function of the script is given its context"
 )]
-fn nulls(ctx: Ctx<'_>, count: usize) -> rquickjs::Result<Array<'_>> {
-    let array = Array::new(ctx.clone())?;
-    for index in 0..count {
-        array.set(index, Value::new_null(ctx.clone()))?;
-    }
-    Ok(array)
+fn nulls(ctx: Ctx<'_>, count: usize) -> rquickjs::Result<Value<'_>> {
+    let mut text = "null,".repeat(count);
+    text.pop();
+    ctx.json_parse(format!("[{text}]"))
 }
 
 /// Finds, checks and compiles a workflow within the workflow.

@@ -10,7 +10,7 @@
   const { isArray } = Array;
   const { freeze, keys } = Object;
   const { stringify, parse } = JSON;
-  const { trim, toWellFormed } = String.prototype;
+  const { trim, slice, toWellFormed } = String.prototype;
   const { join } = Array.prototype;
   const { isFinite: isFiniteNumber, isInteger } = Number;
   const PromiseOf = Promise;
@@ -40,10 +40,22 @@
     }
   };
   const messageOf = (error) => {
+    let text;
     try {
-      if (isError(error) && typeof error.message === "string") return clean(error.message);
+      if (isError(error) && typeof error.message === "string") text = clean(error.message);
     } catch {}
-    return show(error);
+    text ??= show(error);
+    return text.length > 2000 ? `${apply(slice, text, [0, 2000])}… (${text.length} characters in all)` : text;
+  };
+  /** Tells that something threw; what it cannot tell ends the list, so that nothing is lost in silence. */
+  const nulled = (place, error, fail) => {
+    try {
+      say("nulled", place, messageOf(error));
+      return true;
+    } catch (full) {
+      fail(full);
+      return false;
+    }
   };
   const must = (value, what) => {
     if (typeof value === "string") return clean(value);
@@ -316,7 +328,7 @@
         } catch (error) {
           if (run.aborted) return fail(error);
           out[index] = null;
-          say("nulled", `parallel[${index}]`, messageOf(error));
+          if (!nulled(`parallel[${index}]`, error, fail)) return;
         }
         if (--left === 0) done();
       };
@@ -353,7 +365,7 @@
         } catch (error) {
           if (run.aborted) return fail(error);
           out[index] = null;
-          say("nulled", `pipeline[${index}].stage[${at}]`, messageOf(error));
+          if (!nulled(`pipeline[${index}].stage[${at}]`, error, fail)) return;
         }
         if (--left === 0) done();
       };

@@ -1,10 +1,14 @@
 //! What an engine is started with, and what its thread is told.
 
+use super::call::Body;
 use super::limits::Limits;
 use super::talk::Answer;
 
 /// Finds the source of a workflow that a script names: the file's name for people, and the text; else why not.
 pub type Resolve = Box<dyn Fn(&str) -> Result<(String, String), String> + Send>;
+
+/// Says why a call makes no sense where the script runs (a role that nobody knows), if it makes none.
+pub type Refuse = Box<dyn Fn(&Body) -> Option<String> + Send>;
 
 /// What a script is started with.
 pub struct Setup {
@@ -22,6 +26,8 @@ pub struct Setup {
     pub limits: Limits,
     /// Finds the source of a `workflow()`.
     pub resolve: Resolve,
+    /// Says why a call makes no sense here; it throws then, where it is made.
+    pub refuse: Refuse,
 }
 
 impl Setup {
@@ -35,6 +41,7 @@ impl Setup {
             budget: None,
             limits: Limits::default(),
             resolve: Box::new(|_| Err("no workflows are known here".to_owned())),
+            refuse: Box::new(|_| None),
         }
     }
 }

@@ -113,6 +113,7 @@ impl World {
             setup.limits,
             sources,
             setup.resolve,
+            setup.refuse,
         )));
         clock.wind();
         let made = context.with(|ctx| {

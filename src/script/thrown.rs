@@ -39,8 +39,17 @@ pub(super) fn describe_value(value: &Value<'_>, sources: &Sources) -> ScriptErro
         let value: Value<'_> = object.get(name).ok()?;
         value.as_string()?.to_string().ok()
     };
+    if value.is_null() {
+        // What the engine throws where there is no memory left for an error.
+        let message =
+            "the script threw null: it used more memory than it may, unless it threw that itself";
+        return ScriptError::new(ErrorKind::Limit, message);
+    }
     let Some(object) = value.as_object().filter(|_| value.is_error()) else {
-        return ScriptError::new(ErrorKind::Thrown, format!("thrown: {}", plain(value)));
+        return ScriptError::new(
+            ErrorKind::Thrown,
+            shortened(format!("thrown: {}", plain(value))),
+        );
     };
     let name = text(object, "name").unwrap_or_else(|| "Error".to_owned());
     let message = text(object, "message").unwrap_or_default();
@@ -54,8 +63,8 @@ pub(super) fn describe_value(value: &Value<'_>, sources: &Sources) -> ScriptErro
     let message = match (kind, message.as_str()) {
         (ErrorKind::Limit, "out of memory") => "the script used more memory than it may".to_owned(),
         (ErrorKind::Limit, _) => "the script calls itself too deeply: its stack is full".to_owned(),
-        (_, "") => name,
-        _ => format!("{name}: {message}"),
+        (_, "") => shortened(name),
+        _ => shortened(format!("{name}: {message}")),
     };
     ScriptError {
         kind,
@@ -72,5 +81,16 @@ fn plain(value: &Value<'_>) -> String {
     match value.ctx().json_stringify(value.clone()) {
         Ok(Some(json)) => json.to_string().unwrap_or_default(),
         _ => value.type_name().to_owned(),
+    }
+}
+
+/// The most characters of a message.
+const LONGEST: usize = 2_000;
+
+/// A message of a length that people read.
+fn shortened(message: String) -> String {
+    match message.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}… ({} bytes in all)", &message[..end], message.len()),
+        None => message,
     }
 }

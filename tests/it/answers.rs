@@ -183,7 +183,7 @@ fn squashed_packets_are_plain_commits() {
 
 #[test]
 fn a_check_of_the_integrated_tree_that_fails_can_be_run_again() {
-    let check = "[[check]]\nname = \"all\"\nrun = '''\necho ran >> \"$HOME/ran\"; test -e \"$HOME/ok\"\n'''\n";
+    let check = "[[check]]\nname = \"all\"\nrun = '''\necho ran >> \"$HOME/ran\"; echo it is broken; test -e \"$HOME/ok\"\n'''\nmust_pass = true\n";
     let repo = in_use_with(&plan_with(check, &[simple("net"), simple("db")]));
     let before = repo.fingerprint();
     let ran = || {
@@ -194,18 +194,28 @@ fn a_check_of_the_integrated_tree_that_fails_can_be_run_again() {
     };
     let dynwf = Dynwf::new(&repo);
     dynwf.line("run lines").expect_code(6);
-    assert_eq!(ran(), 1);
+    assert_eq!(ran(), 2, "on the result, and on the base");
     // The same tree: nothing is run again, and nothing lands.
     dynwf.line("run lines").expect_code(6);
     dynwf.line("verify lines").expect_code(6);
     dynwf.line("land lines").expect_code(6);
-    assert_eq!(ran(), 1);
+    assert_eq!(ran(), 2, "on the result, and on the base");
     assert_eq!(gate_word(&dynwf.status("lines"), "land"), "");
+    let status = dynwf.status("lines");
+    let commands = status["next"][0]["commands"].as_array().expect("commands");
+    let shows = commands[0].as_str().expect("a command");
+    let shows = shows.strip_prefix("dynwf ").expect("one of dynwf's");
+    dynwf.line(shows).success().says("it is broken");
+    dynwf
+        .line("log lines --unit 999")
+        .expect_code(2)
+        .complains("no unit 999");
+    assert_eq!(commands[1], "dynwf verify lines --again");
     dynwf.line("verify lines --again").expect_code(6);
-    assert_eq!(ran(), 2);
+    assert_eq!(ran(), 4);
     fs::write(repo.place().home().join("ok"), "").expect("it can be written");
     dynwf.line("verify lines --again").expect_code(3);
-    assert_eq!(ran(), 3);
+    assert_eq!(ran(), 5);
     assert_eq!(gate_word(&dynwf.status("lines"), "land"), "waiting");
     before.assert_same(&repo.fingerprint());
 }
@@ -338,6 +348,21 @@ fn a_question_about_a_packet_that_was_given_up_waits_no_more() {
     assert_eq!(gate_word(&dynwf.status("lines"), "merge:core"), "expired");
     dynwf.line("run lines").expect_code(1);
     assert!(dynwf.line("gates lines").success().stdout.is_empty());
+}
+
+#[test]
+fn a_no_to_landing_is_told_with_the_command_that_takes_it_back() {
+    let repo = in_use_with(&plan_of(&[("net", &line_in("net"))]));
+    let dynwf = Dynwf::new(&repo);
+    dynwf.line("run lines").expect_code(3);
+    dynwf.line("reject lines land --why later").success();
+    dynwf
+        .line("status lines")
+        .success()
+        .says("was denied (later)")
+        .says("dynwf approve lines land\n");
+    dynwf.line("approve lines land --yes").success();
+    dynwf.line("land lines").success();
 }
 
 #[test]

@@ -13,13 +13,14 @@ use crate::readme::page;
 use crate::support::{Dynwf, Place, TestRepo};
 
 /// Every page that people read.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "docs/agents.md",
     "docs/cli.md",
     "docs/config.md",
     "docs/gates.md",
     "docs/plan.md",
+    "docs/split.md",
     "docs/state.md",
     "docs/workspaces.md",
     "CONTRIBUTING.md",

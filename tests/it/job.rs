@@ -368,7 +368,14 @@ fn branches_are_pushed_for_a_request_after_the_gate() {
     let branches = || repo.remote_git(["for-each-ref", "--format=%(refname)", "refs/heads/dynwf"]);
     dynwf.line("push two --branches").expect_code(3);
     assert_eq!(branches(), "");
-    dynwf.line("approve two push:origin --yes").success();
+    dynwf
+        .line("approve two push:origin --yes")
+        .success()
+        .complains("next: dynwf push two --branches\n");
+    dynwf
+        .line("status two")
+        .success()
+        .says("dynwf push two --branches\n");
     dynwf
         .line("push two --branches")
         .success()

@@ -24,6 +24,8 @@ mod readme;
 mod real_clients;
 mod repo_rules;
 mod sandbox;
+mod scripts;
 mod shapes;
+mod split;
 mod support;
 mod support_test;

@@ -1,6 +1,6 @@
 //! The README is true: what it tells a reader to type is typed here, in the order of the page.
 //!
-//! Blocks marked `sh` are run line by line in a repository of the shape that the page speaks of; blocks marked `toml`
+//! Blocks marked `sh` are run line by line in a repository of the shape that the page speaks of; blocks marked `toml` or `js`
 //! are written to the file that their first line names; what a `text` block shows must be what the command before it
 //! printed, but for ids and times. A line that ends in `# exit N` must end with that code, every other one well.
 //!
@@ -107,7 +107,7 @@ impl Reader {
                     self.line(line, block.line + number);
                 }
             }
-            "toml" => self.file(block),
+            "toml" | "js" => self.file(block),
             "text" => self.compare(block),
             other => panic!("line {}: a block is marked `{other}`", block.line),
         }
@@ -183,7 +183,7 @@ impl Reader {
             .text
             .lines()
             .next()
-            .and_then(|line| line.strip_prefix("# "));
+            .and_then(|line| line.strip_prefix("# ").or_else(|| line.strip_prefix("// ")));
         let name = name.unwrap_or_else(|| panic!("line {}: which file is it?", block.line));
         self.repo.write(name, &block.text);
     }

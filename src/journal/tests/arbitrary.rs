@@ -122,6 +122,7 @@ fn plan() -> impl Strategy<Value = Box<Plan>> {
                 run: run.clone(),
                 when: crate::model::plan::CheckWhen::Both,
                 minutes: Some(3),
+                must_pass: tokens.is_some(),
             }));
             plan.packets.push(Packet {
                 id,
@@ -159,6 +160,18 @@ fn plans() -> impl Strategy<Value = EventKind> {
                 repository,
             }
         ),
+        (commit(), tree(), packet(), text()).prop_map(|(base, tree, packet, from)| {
+            EventKind::BranchCarved {
+                carved: crate::model::carve::Carved {
+                    from,
+                    tip: base.clone(),
+                    base,
+                    tree,
+                    packets: vec![packet],
+                    proof: crate::model::carve::CarveProof::default(),
+                },
+            }
+        }),
         (plan(), text()).prop_map(|(plan, by)| EventKind::PlanAmended {
             plan,
             changes: vec![by.clone()],

@@ -39,7 +39,16 @@ impl RunState {
                     at,
                 });
                 self.target_seen = Some(base.clone());
+                self.target_trees.insert(base.clone(), tree.clone());
                 self.add_packets(plan);
+            }
+            EventKind::BranchCarved { carved } => {
+                for id in &carved.packets {
+                    if let Some(packet) = self.packets.get_mut(id) {
+                        packet.base = Some(carved.base.clone());
+                    }
+                }
+                self.carved = Some(carved.clone());
             }
             EventKind::PlanAmended { plan, .. } => {
                 if let Some(frozen) = &mut self.frozen {
@@ -79,7 +88,12 @@ impl RunState {
             }
             EventKind::OpBegan { op } => self.op_began(OpId(seq), op, at),
             EventKind::OpEnded { op, outcome } => self.op_ended(*op, outcome, at),
-            EventKind::TargetSeen { commit } => self.target_seen = Some(commit.clone()),
+            EventKind::TargetSeen { commit, tree } => {
+                self.target_seen = Some(commit.clone());
+                if let Some(tree) = tree {
+                    self.target_trees.insert(commit.clone(), tree.clone());
+                }
+            }
             EventKind::TargetMerged { merge, target } => {
                 if let Some(integration) = &mut self.integration {
                     integration.following = Some((merge.clone(), target.clone()));
@@ -92,6 +106,11 @@ impl RunState {
             EventKind::TargetConflicted { conflict } => {
                 if let Some(integration) = &mut self.integration {
                     integration.conflict = Some(conflict.clone());
+                }
+            }
+            EventKind::IntegrationRebuilt { rebuild } => {
+                if let Some(integration) = &mut self.integration {
+                    integration.rebuild = Some(rebuild.clone());
                 }
             }
             EventKind::IntegrationWeighed { weight } => {
@@ -156,6 +175,15 @@ impl RunState {
                 self.pauses += 1;
                 self.packet_event(kind, at);
             }
+            EventKind::ScriptBegan { .. }
+            | EventKind::CallAsked { .. }
+            | EventKind::CallTurned { .. }
+            | EventKind::CallPostponed { .. }
+            | EventKind::CallAnswered { .. }
+            | EventKind::PacketAdded { .. }
+            | EventKind::PacketReleased { .. }
+            | EventKind::ScriptSaid { .. }
+            | EventKind::ScriptEnded { .. } => self.script_event(kind, at),
             of_a_packet => self.packet_event(of_a_packet, at),
         }
     }
@@ -188,6 +216,7 @@ impl RunState {
                 stopping: false,
             },
         );
+        self.call_started(unit);
         if let (Some(id), UnitKind::Work { turn }) = (unit.packet(), &unit.kind) {
             self.spend(&GateId::packet(id), seq);
             if let Some(packet) = self.packets.get_mut(id) {
@@ -199,6 +228,9 @@ impl RunState {
     }
 
     fn unit_noted(&mut self, unit: UnitId, session: &str) {
+        if self.call_noted(unit, session) {
+            return;
+        }
         let Some(id) = self
             .units
             .get(&unit)
@@ -234,6 +266,9 @@ impl RunState {
             return;
         };
         self.spent.add(millis, usage);
+        if self.call_unit_ended(&live, outcome, millis, usage) {
+            return;
+        }
         if outcome.is_interruption() {
             *self
                 .cut_short

@@ -28,7 +28,10 @@ impl RunState {
                 base,
                 ..
             } => {
-                if let Some(packet) = self.packets.get_mut(id) {
+                // One for work that is a commit already holds that work, not what it began from.
+                if let Some(packet) = self.packets.get_mut(id)
+                    && packet.stage != Stage::Collected
+                {
                     packet.attempt = *attempt;
                     packet.base = Some(base.clone());
                 }
@@ -73,7 +76,17 @@ impl RunState {
                 name: WorkspaceName::Packet(packet),
                 ..
             }
-            | Op::AdvancePacket { packet, .. } => Some(packet.clone()),
+            | Op::AdvancePacket { packet, .. }
+            | Op::RestackPacket { packet, .. } => Some(packet.clone()),
+            Op::MoveRefs {
+                why: MoveWhy::Rebuild,
+                ..
+            } => {
+                if let Some(integration) = &mut self.integration {
+                    integration.rebuild = None;
+                }
+                None
+            }
             Op::MoveRefs {
                 why: MoveWhy::Integrate(packets),
                 ..
@@ -117,9 +130,12 @@ impl RunState {
                             packet.workspace = Some(made.clone());
                             packet.branch = Some(base);
                             packet.set_up = 0;
-                            packet.come_to(Stage::Prepared, None, at);
+                            if packet.stage != Stage::Collected {
+                                packet.come_to(Stage::Prepared, None, at);
+                            }
                         }
                     }
+                    WorkspaceName::Checkout => {}
                     WorkspaceName::Integration => {
                         if let Some(integration) = &mut self.integration {
                             integration.workspace = Some(made.clone());
@@ -147,6 +163,7 @@ impl RunState {
                     packet.branch = refs.first().and_then(|update| update.new.clone());
                 }
             }
+            Op::RestackPacket { packet, .. } => self.restacked(&packet, at),
             Op::MoveRefs { why, refs } => {
                 let new = refs.first().and_then(|update| update.new.clone());
                 self.refs_moved(&why, new, at);
@@ -157,6 +174,12 @@ impl RunState {
                     self.target_seen = Some(new.clone());
                     if let Some(integration) = &mut self.integration {
                         integration.target = new.clone();
+                        integration.landed = integration.merged.len();
+                        integration.firm = integration.stood.len();
+                        if integration.commit == *new {
+                            let tree = integration.tree.clone();
+                            self.target_trees.insert(new.clone(), tree);
+                        }
                     }
                 }
             }
@@ -181,6 +204,7 @@ impl RunState {
                         .extend(rescued.map(|name| format!("unfinished files are kept on {name}")));
                 }
             }
+            WorkspaceName::Checkout => {}
             WorkspaceName::Integration => {
                 if let Some(integration) = &mut self.integration {
                     integration.workspace = None;
@@ -197,6 +221,7 @@ impl RunState {
                 let Some(tree) = self.frozen.as_ref().map(|frozen| &frozen.tree) else {
                     return;
                 };
+                let first = commit.clone();
                 self.integration = Some(Integration {
                     target: commit.clone(),
                     commit,
@@ -210,9 +235,18 @@ impl RunState {
                     weight: None,
                     conflict: None,
                     broken: None,
+                    stood: vec![first],
+                    firm: 1,
+                    landed: 0,
+                    rebuild: None,
                 });
             }
             (MoveWhy::Integrate(packets), Some(commit)) => {
+                let merges = packets
+                    .iter()
+                    .filter_map(|id| self.packets.get(id)?.merge.as_ref())
+                    .map(|merge| merge.commit.clone());
+                let stood: Vec<CommitId> = merges.collect();
                 let last = packets.last().and_then(|id| self.packets.get(id));
                 let tree = last
                     .and_then(|packet| packet.merge.as_ref())
@@ -223,6 +257,7 @@ impl RunState {
                         integration.tree = tree;
                     }
                     integration.merged.extend_from_slice(packets);
+                    integration.stood.extend(stood);
                     integration.broken = None;
                 }
                 for id in packets {
@@ -233,12 +268,15 @@ impl RunState {
                 if let Some(integration) = &mut self.integration
                     && let Some((merge, target)) = integration.following.take()
                 {
+                    integration.stood.push(commit.clone());
                     integration.commit = commit;
                     integration.tree = merge.tree;
                     integration.target = target;
                     integration.broken = None;
+                    self.left_behind(at);
                 }
             }
+            (MoveWhy::Rebuild, Some(_)) => self.rebuilt(at),
             (MoveWhy::Archive, _) => self.branches_archived = true,
             _ => {}
         }

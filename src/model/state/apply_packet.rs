@@ -12,6 +12,7 @@ impl RunState {
     #[expect(clippy::too_many_lines, reason = "one arm a fact")]
     pub(super) fn packet_event(&mut self, kind: &EventKind, at: Timestamp) {
         let Some(id) = kind.packet() else { return };
+        let is_stale = self.is_stale(id, kind);
         let laid_out = self
             .integration
             .as_mut()
@@ -32,7 +33,12 @@ impl RunState {
                     0
                 };
                 packet.collected = Some(collected.clone());
-                packet.come_to(Stage::Collected, None, at);
+                let stage = if is_stale {
+                    Stage::Stale
+                } else {
+                    Stage::Collected
+                };
+                packet.come_to(stage, None, at);
             }
             EventKind::PacketEmptied { notes, .. } => {
                 packet.notes.extend(notes.iter().cloned());
@@ -66,6 +72,19 @@ impl RunState {
                 packet.conflict = Some(conflict.clone());
                 packet.resolution = None;
                 packet.come_to(Stage::Conflicted, None, at);
+            }
+            EventKind::PacketBlamed { blame, why, .. } => {
+                packet.blamed = Some(blame.clone());
+                if blame.again {
+                    packet.feedback.push(why.clone());
+                    packet.come_to(Stage::Stale, Some(why.clone()), at);
+                } else {
+                    packet.come_to(Stage::Failed, Some(why.clone()), at);
+                }
+            }
+            EventKind::PacketRestacked { restack, .. } => {
+                packet.restack = Some((**restack).clone());
+                packet.since = Some(at);
             }
             EventKind::ConflictResolved { commit, by, .. } => {
                 packet.resolution = Some(commit.clone());
@@ -138,6 +157,8 @@ impl PacketState {
             feedback: self.feedback,
             notes: self.notes,
             spent: self.spent,
+            blamed: self.blamed,
+            script: self.script,
             ..Self::default()
         }
     }

@@ -8,21 +8,29 @@
 mod apply;
 mod apply_op;
 mod apply_packet;
+mod branch;
 mod query;
+mod script;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+
+pub use script::{OpenCall, PacketOfScript, ScriptState};
 use serde::{Deserialize, Serialize};
 
+use super::carve::Carved;
 use super::evidence::Evidence;
 use super::gate::{Binding, Gate};
 use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, Slug, TreeId, UnitId};
 use super::op::{MergeSide, Op};
-use super::packet::{Collected, Conflict, Merge, Weight, Workspace};
+use super::packet::{Blame, Collected, Conflict, Merge, Rebuild, Restack, Weight, Workspace};
 use super::plan::Plan;
 use super::unit::{Unit, UnitOutcome, Usage, WorkspaceName};
+
+pub use verdict::Verdict;
 
 /// The state of one workflow.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +43,8 @@ pub struct RunState {
     pub at: Option<Timestamp>,
     /// What was fixed at the split; nothing else happens before.
     pub frozen: Option<Frozen>,
+    /// The branch that the packets were carved from, if they were.
+    pub carved: Option<Carved>,
     /// Every packet of the plan.
     pub packets: BTreeMap<PacketId, PacketState>,
     /// Units that were started and have not ended.
@@ -57,6 +67,8 @@ pub struct RunState {
     pub requests: BTreeMap<RequestId, Option<String>>,
     /// Where the target branch was last seen.
     pub target_seen: Option<CommitId>,
+    /// The trees of the target's commits, as far as they were told.
+    pub target_trees: BTreeMap<CommitId, TreeId>,
     /// A push that was asked for and looked up.
     pub push_asked: Option<Binding>,
     /// The last commit that was landed.
@@ -77,6 +89,8 @@ pub struct RunState {
     pub branches_archived: bool,
     /// The workflow was archived.
     pub archived: bool,
+    /// The script that runs as this workflow, if one does.
+    pub script: Option<ScriptState>,
 }
 
 /// What was fixed when the plan was split.
@@ -152,6 +166,14 @@ pub struct Integration {
     pub conflict: Option<Conflict>,
     /// Why the integrated tree cannot be checked (a setup command failed, for example).
     pub broken: Option<String>,
+    /// The commits that it stood on and still contains, in order.
+    pub stood: Vec<CommitId>,
+    /// How many of those are in the target for good.
+    pub firm: usize,
+    /// How many of the merged packets are in the target.
+    pub landed: usize,
+    /// The branch without packets that are to leave it, which no ref names yet.
+    pub rebuild: Option<Rebuild>,
 }
 
 /// How far a packet has come. The words that people read are derived from it: [`RunState::status_of`].
@@ -180,6 +202,8 @@ pub enum Stage {
     Failed,
     /// It cannot be merged by machine.
     Conflicted,
+    /// What it started from has changed: its work is to be replayed.
+    Stale,
     /// It was turned down.
     Rejected,
     /// It was given up or waived.
@@ -227,6 +251,12 @@ pub struct PacketState {
     pub conflict: Option<Conflict>,
     /// A person's resolution of the conflict.
     pub resolution: Option<CommitId>,
+    /// What it was taken out for, in this attempt or an earlier one.
+    pub blamed: Option<Blame>,
+    /// Its work on another base, which its branch does not name yet.
+    pub restack: Option<Restack>,
+    /// Its base and its work before it was last replayed onto another base.
+    pub restacked: Option<(CommitId, CommitId)>,
     /// The worker outside dynwf who took it.
     pub claimed_by: Option<String>,
     /// What the worker is told beside the packet's own text: failing checks, comments.
@@ -239,6 +269,8 @@ pub struct PacketState {
     pub since: Option<Timestamp>,
     /// What it used.
     pub spent: Spent,
+    /// What a script wants with it, where one made it.
+    pub script: Option<PacketOfScript>,
 }
 
 /// What was used.
@@ -253,7 +285,7 @@ pub struct Spent {
 }
 
 impl Spent {
-    fn add(&mut self, millis: u64, usage: Option<&Usage>) {
+    pub(super) fn add(&mut self, millis: u64, usage: Option<&Usage>) {
         self.millis = self.millis.saturating_add(millis);
         if let Some(usage) = usage {
             self.tokens = self.tokens.saturating_add(usage.tokens());
@@ -270,6 +302,7 @@ impl RunState {
             seq: 0,
             at: None,
             frozen: None,
+            carved: None,
             packets: BTreeMap::new(),
             units: BTreeMap::new(),
             last_unit: UnitId(0),
@@ -281,6 +314,7 @@ impl RunState {
             gates: BTreeMap::new(),
             requests: BTreeMap::new(),
             target_seen: None,
+            target_trees: BTreeMap::new(),
             push_asked: None,
             landed: None,
             pushed: Vec::new(),
@@ -291,6 +325,7 @@ impl RunState {
             pauses: 0,
             branches_archived: false,
             archived: false,
+            script: None,
         }
     }
 

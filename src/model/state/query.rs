@@ -1,6 +1,6 @@
 //! What can be derived from the state.
 
-use super::{PacketState, RunState, Stage};
+use super::{PacketState, RunState, ScriptState, Stage};
 use crate::model::evidence::Evidence;
 use crate::model::gate::{Gate, GateStatus};
 use crate::model::id::{GateId, PacketId, TreeId};
@@ -37,6 +37,7 @@ impl RunState {
             Stage::Done => PacketStatus::Done,
             Stage::Failed => PacketStatus::Failed,
             Stage::Conflicted => PacketStatus::Conflicted,
+            Stage::Stale => PacketStatus::Stale,
             Stage::Rejected => PacketStatus::Rejected,
             Stage::Cancelled => PacketStatus::Cancelled,
         }
@@ -51,6 +52,9 @@ impl RunState {
         }
         match packet.stage {
             Stage::Planned => self.what_it_needs(id),
+            Stage::Stale => self
+                .what_it_needs(id)
+                .or_else(|| Some("what it started from has changed".to_owned())),
             Stage::Conflicted => packet.conflict.as_ref().map(|conflict| {
                 let with: Vec<&str> = conflict.with.iter().map(PacketId::as_str).collect();
                 let paths: Vec<String> = conflict
@@ -177,20 +181,6 @@ impl RunState {
             .collect()
     }
 
-    /// Whether a check of a packet failed on its present work.
-    pub fn check_failed(&self, id: &PacketId) -> bool {
-        self.packet_checks(id)
-            .iter()
-            .any(|(_, evidence)| evidence.is_some_and(|evidence| !evidence.passed()))
-    }
-
-    /// Whether every check of a packet passed on its present work.
-    pub fn checks_passed(&self, id: &PacketId) -> bool {
-        self.packet_checks(id)
-            .iter()
-            .all(|(_, evidence)| evidence.is_some_and(Evidence::passed))
-    }
-
     /// The checks of the integrated tree, each with what it said about that tree.
     pub fn integrated_checks(&self) -> Vec<(Check, Option<&Evidence>)> {
         let Some(frozen) = &self.frozen else {
@@ -210,39 +200,17 @@ impl RunState {
             .collect()
     }
 
-    /// Whether every check passed on the integrated tree (true where nothing was integrated).
-    pub fn is_verified(&self) -> bool {
-        let integrated = self
-            .integration
-            .as_ref()
-            .is_some_and(|integration| !integration.merged.is_empty());
-        !integrated
-            || self
-                .integrated_checks()
-                .iter()
-                .all(|(_, evidence)| evidence.is_some_and(Evidence::passed))
-    }
-
-    /// Whether a check failed on the integrated tree, or the tree could not be checked.
-    pub fn verification_failed(&self) -> bool {
-        self.integration
-            .as_ref()
-            .is_some_and(|integration| integration.broken.is_some())
-            || self
-                .integrated_checks()
-                .iter()
-                .any(|(_, evidence)| evidence.is_some_and(|evidence| !evidence.passed()))
-    }
-
     /// Whether something about a packet can go on without a person.
     pub fn is_active(&self, id: &PacketId) -> bool {
         let status = self.status_of(id);
-        if status.is_settled() || status == PacketStatus::Waiting {
+        if status.is_settled() || status == PacketStatus::Waiting || self.is_kept(id) {
             return false;
         }
         match status {
+            // The workspace of a script's calls: they are active, it is not.
+            PacketStatus::Ready | PacketStatus::Running if self.is_shared(id) => false,
             PacketStatus::Ready => !self.planned(id).is_some_and(Packet::is_parent_work),
-            PacketStatus::Planned => self.planned(id).is_some_and(|packet| {
+            PacketStatus::Planned | PacketStatus::Stale => self.planned(id).is_some_and(|packet| {
                 packet
                     .after
                     .iter()
@@ -256,21 +224,25 @@ impl RunState {
     /// what it needs will never come.
     pub fn is_over(&self, id: &PacketId) -> bool {
         let status = self.status_of(id);
-        (status.is_settled() && status != PacketStatus::Conflicted) || self.is_hopeless(id)
+        (status.is_settled() && status != PacketStatus::Conflicted)
+            || self.is_hopeless(id)
+            || (!self.is_scripted() && self.is_kept(id))
     }
 
     /// Whether a packet cannot start because something that it needs, directly or not, failed or was turned
     /// down.
     pub fn is_hopeless(&self, id: &PacketId) -> bool {
-        self.status_of(id) == PacketStatus::Planned
-            && self.planned(id).is_some_and(|packet| {
-                packet.after.iter().any(|need| {
-                    matches!(
-                        self.status_of(need),
-                        PacketStatus::Failed | PacketStatus::Rejected
-                    ) || self.is_hopeless(need)
-                })
+        matches!(
+            self.status_of(id),
+            PacketStatus::Planned | PacketStatus::Stale
+        ) && self.planned(id).is_some_and(|packet| {
+            packet.after.iter().any(|need| {
+                matches!(
+                    self.status_of(need),
+                    PacketStatus::Failed | PacketStatus::Rejected
+                ) || self.is_hopeless(need)
             })
+        })
     }
 
     /// Whether a packet needs another one, directly or not.
@@ -297,6 +269,9 @@ impl RunState {
         if self.waiting_gates().next().is_some() {
             return WorkflowStatus::Waiting;
         }
+        if self.is_scripted() {
+            return WorkflowStatus::Running;
+        }
         if statuses.contains(&PacketStatus::Conflicted)
             || self.verification_failed()
             || self
@@ -306,7 +281,9 @@ impl RunState {
         {
             return WorkflowStatus::Blocked;
         }
-        if statuses.iter().all(|status| status.is_good()) {
+        let script_failed = self.script.as_ref().is_some_and(ScriptState::has_failed);
+        let is_good = |id| self.status_of(id).is_good() || self.is_kept(id);
+        if !script_failed && self.packets.keys().all(is_good) {
             return WorkflowStatus::Complete;
         }
         if self.packets.keys().any(|id| self.is_active(id)) {

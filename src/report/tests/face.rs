@@ -371,7 +371,7 @@ None.
 
 ## Reusable follow-up
 
-- the plan's shape can be kept as a recipe: `dynwf recipe save refactor`
+- the plan's shape can be kept as a recipe: `dynwf recipe save refactor NAME`
 "
     );
     assert_eq!(text, expected);

@@ -19,6 +19,7 @@ fn without_a_terminal_each_event_that_matters_is_a_line() {
     let story = middle();
     let mode = Mode::Lines {
         zone: TimeZone::UTC,
+        unicode: true,
     };
     let mut progress = Progress::new(Vec::new(), mode, None);
     replay(&story, |event, state| progress.fact(event, state));
@@ -37,6 +38,19 @@ fn without_a_terminal_each_event_that_matters_is_a_line() {
         "{text}"
     );
     assert!(text.contains("02-core: gate merge:02-core waits: Cargo.lock is protected\n"));
+}
+
+#[test]
+fn lines_are_ascii_where_nothing_else_can_be_shown() {
+    let mode = Mode::Lines {
+        zone: TimeZone::UTC,
+        unicode: false,
+    };
+    let mut progress = Progress::new(Vec::new(), mode, None);
+    replay(&middle(), |event, state| progress.fact(event, state));
+    let text = String::from_utf8(progress.end()).expect("text");
+    assert!(text.is_ascii(), "{text}");
+    assert!(text.contains("12 files +148 -96\n"), "{text}");
 }
 
 fn replay(story: &Story, mut fact: impl FnMut(&Event, &RunState)) {
@@ -220,6 +234,7 @@ fn a_closed_pipe_ends_the_showing_and_not_the_run() {
     }
     let mode = Mode::Lines {
         zone: TimeZone::UTC,
+        unicode: true,
     };
     let mut progress = Progress::new(Closed, mode, None);
     replay(&middle(), |event, state| progress.fact(event, state));

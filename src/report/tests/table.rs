@@ -55,6 +55,22 @@ refactor · 8 packets from 3333333 (main) · sandbox bubblewrap · 4 at a time
 }
 
 #[test]
+fn one_long_note_does_not_push_the_other_lines_apart() {
+    let mut story = middle();
+    let long = format!("Cargo.lock is protected, {}", "x".repeat(3000));
+    let gate = story.state.gates.values_mut().next().expect("a gate");
+    gate.why = vec![long.clone()];
+    let text = table(&story, None, true);
+    assert!(text.contains(&long), "{text}");
+    let longest = text
+        .lines()
+        .filter(|line| !line.contains(&long))
+        .map(width)
+        .max();
+    assert!(longest.is_some_and(|longest| longest < 200), "{text}");
+}
+
+#[test]
 fn a_narrow_screen_drops_the_cost_and_says_cut_commands_below() {
     let expected = "\
 refactor · 8 packets from 3333333 (main) · sandbox bubblewrap · 4 at a time

@@ -8,7 +8,7 @@ use crate::model::gate::{Gate, GateStatus};
 use crate::model::id::{PacketId, RefName, TreeId};
 use crate::model::op::{MergeSide, MoveWhy, Op};
 use crate::model::plan::{Check, Kind, Packet};
-use crate::model::state::{PacketState, RunState, Stage};
+use crate::model::state::{PacketState, RunState, Stage, Verdict};
 use crate::model::unit::{UnitKind, UnitOutcome, WorkspaceName};
 use crate::report::words::one_line;
 
@@ -57,7 +57,13 @@ pub(super) fn packet_view(state: &RunState, id: &PacketId, packet: &PacketState)
             .iter()
             .map(|(check, evidence)| {
                 let tree = packet.collected.as_ref().map(|work| &work.tree);
-                check_view(check, *evidence, tree, checking(state, &name, &check.name))
+                check_view(
+                    state,
+                    check,
+                    *evidence,
+                    tree,
+                    checking(state, &name, &check.name),
+                )
             })
             .collect(),
         notes: packet.notes.clone(),
@@ -114,7 +120,7 @@ fn doing(state: &RunState, id: &PacketId, packet: &PacketState) -> Option<String
                 .last()
                 .and_then(|feedback| feedback.lines().find(|line| !line.trim().is_empty()))
                 .map(|line| format!("mending: {}", one_line(line))),
-            UnitKind::Work { .. } => None,
+            UnitKind::Work { .. } | UnitKind::Call { .. } => None,
         };
     }
     for open in state.ops.values() {
@@ -138,6 +144,7 @@ fn doing(state: &RunState, id: &PacketId, packet: &PacketState) -> Option<String
             Some("resolved by hand, to be merged".to_owned())
         }
         Stage::Accepted => Some("to be merged".to_owned()),
+        Stage::Stale if state.what_it_needs(id).is_none() => Some("to be replayed".to_owned()),
         _ => None,
     }
 }
@@ -203,7 +210,7 @@ pub(super) fn integrated_check(
 ) -> CheckView {
     let tree = state.integration.as_ref().map(|at| &at.tree);
     let running = checking(state, &WorkspaceName::Integration, &check.name);
-    let mut view = check_view(check, evidence, tree, running);
+    let mut view = check_view(state, check, evidence, tree, running);
     let earlier = state
         .evidence
         .iter()
@@ -212,13 +219,14 @@ pub(super) fn integrated_check(
     if view.status == "planned"
         && let Some(earlier) = earlier
     {
-        view = check_view(check, Some(earlier), tree, false);
+        view = check_view(state, check, Some(earlier), tree, false);
         view.status = "stale";
     }
     view
 }
 
 fn check_view(
+    state: &RunState,
     check: &Check,
     evidence: Option<&Evidence>,
     tree: Option<&TreeId>,
@@ -241,6 +249,7 @@ fn check_view(
         outcome: evidence.map(|evidence| evidence.outcome.to_string()),
         output: evidence.map(|evidence| evidence.output.clone()),
         at: evidence.map(|evidence| evidence.at),
+        failed_before: state.verdict(check, evidence) == Verdict::FailedBefore,
     }
 }
 

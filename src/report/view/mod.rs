@@ -4,6 +4,7 @@
 //! to. Times are in UTC, durations in seconds. Called by `cli` (status), by `human`, `progress` and `face`.
 
 mod build;
+mod script;
 mod shape;
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use crate::model::state::RunState;
 use crate::model::status::PacketStatus;
 use crate::report::next::{was_killed, what_to_do, with_killed};
 use build::{between, budget_view, gate_view, integrated_check, integration_view, packet_view};
+pub use script::{CallView, ScriptView};
 pub use shape::{
     BudgetView, CheckView, GateView, IntegrationView, PacketView, SpentView, StatusView, TargetView,
 };
@@ -57,6 +59,7 @@ impl StatusView {
             updated_at: state.at,
             seconds: 0,
             next: what_to_do(state),
+            script: ScriptView::of(state),
         };
         view.refresh(now);
         view
@@ -80,6 +83,9 @@ impl StatusView {
             live |= packet.running_since.is_some();
             let running = packet.running_since.map_or(0, |since| between(since, now));
             packet.seconds = packet.ended_seconds + running;
+        }
+        if let Some(script) = &mut self.script {
+            script.refresh(now);
         }
         let until = if live { Some(now) } else { self.updated_at };
         self.seconds = match (self.created_at, until) {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::script::ScriptView;
 use crate::model::id::{CommitId, GateId, PacketId, RefName, Slug, TreeId};
 use crate::model::op::RefUpdate;
 use crate::model::packet::ConflictFile;
@@ -55,6 +56,9 @@ pub struct StatusView {
     pub seconds: u64,
     /// What the reader can do, with the commands.
     pub next: Vec<Next>,
+    /// The script that runs as this workflow, where one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub script: Option<ScriptView>,
 }
 
 /// The branch that the result lands on.
@@ -200,6 +204,8 @@ pub struct CheckView {
     pub output: Option<String>,
     /// When it ended.
     pub at: Option<Timestamp>,
+    /// Whether it fails on the base in the same way: then it keeps nothing from landing.
+    pub failed_before: bool,
 }
 
 /// What a workflow may use and what it used. An absent limit means none.

@@ -76,6 +76,17 @@ pub(super) fn offer_landing(state: &RunState, options: &Options, now: Timestamp)
         weight.additions,
         weight.deletions
     )];
+    why.extend(state.failed_before().into_iter().map(|(check, base, now)| {
+        let other = if base.output == now.output {
+            ""
+        } else {
+            ", with other output"
+        };
+        format!(
+            "check {} fails ({}) as it did on the base{other}",
+            check.name, now.outcome
+        )
+    }));
     why.extend(
         frozen
             .plan

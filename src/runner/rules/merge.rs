@@ -1,11 +1,10 @@
-//! Rules around the integration branch: move it, follow the target, lay a conflict out, verify.
+//! Rules around the integration branch: move it, follow the target, lay a conflict out.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use super::question::ask;
-use super::start::{check_unit, next_setup, start};
 use crate::gate::binding_for_question;
 use crate::model::event::EventKind;
 use crate::model::gate::{Binding, GateKind, GateStatus};
@@ -14,7 +13,6 @@ use crate::model::op::{MergeSide, MoveWhy, Op, RefUpdate};
 use crate::model::state::{Integration, RunState, Stage};
 use crate::model::unit::WorkspaceName;
 use crate::runner::goal::Options;
-use crate::runner::{limit, queue};
 
 /// Moves the integration branch over all merges that were made onto its present commit, one onto the other.
 pub(super) fn move_branch(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKind> {
@@ -172,6 +170,7 @@ pub(super) fn lay_out_conflict(
         || integration.resolving.is_some()
         || !state.units.is_empty()
         || !state.ops.is_empty()
+        || state.is_scripted()
         || state.packets.keys().any(|id| state.is_active(id))
     {
         return Vec::new();
@@ -207,7 +206,7 @@ fn first_conflict(
         })
 }
 
-fn make_workspace(integration: &Integration, options: &Options) -> Op {
+pub(super) fn make_workspace(integration: &Integration, options: &Options) -> Op {
     Op::MakeWorkspace {
         workspace: WorkspaceName::Integration,
         attempt: 0,
@@ -217,62 +216,9 @@ fn make_workspace(integration: &Integration, options: &Options) -> Op {
     }
 }
 
-fn begin_unless_refused(state: &RunState, op: Op) -> Vec<EventKind> {
+pub(super) fn begin_unless_refused(state: &RunState, op: Op) -> Vec<EventKind> {
     if state.refusals.iter().any(|refusal| refusal.op == op) {
         return Vec::new();
     }
     vec![EventKind::OpBegan { op }]
-}
-
-/// Brings the integrated tree into its workspace and runs the checks that have not spoken about it.
-pub(super) fn verify(state: &RunState, options: &Options, _: Timestamp) -> Vec<EventKind> {
-    let Some(integration) = &state.integration else {
-        return Vec::new();
-    };
-    let in_time =
-        options.goal == crate::runner::goal::Goal::Verify || queue::everything_is_over(state);
-    let Some((check, _)) = state
-        .integrated_checks()
-        .into_iter()
-        .find(|(_, evidence)| evidence.is_none())
-    else {
-        return Vec::new();
-    };
-    if !options.goal.verifies()
-        || options.winding_down
-        || !in_time
-        || integration.merged.is_empty()
-        || integration.resolving.is_some()
-        || integration.broken.is_some()
-        || !state.ops.is_empty()
-        || state.works_in(&WorkspaceName::Integration)
-        || queue::must_follow_target(state, options)
-    {
-        return Vec::new();
-    }
-    let Some(workspace) = &integration.workspace else {
-        return begin_unless_refused(state, make_workspace(integration, options));
-    };
-    if integration.holds.as_ref() != Some(&integration.commit) {
-        let op = Op::ResetWorkspace {
-            workspace: workspace.clone(),
-            to: integration.commit.clone(),
-        };
-        return begin_unless_refused(state, op);
-    }
-    if limit::free(state, options) == 0 {
-        return Vec::new();
-    }
-    let (kind, minutes) = match next_setup(options, integration.set_up) {
-        Some(setup) => (setup, None),
-        None => check_unit(&check, integration.tree.clone()),
-    };
-    vec![start(
-        state,
-        options,
-        kind,
-        WorkspaceName::Integration,
-        0,
-        minutes,
-    )]
 }

@@ -4,11 +4,14 @@
 //! two facts loses nothing. They are pure: no files, no git, no clock but the time that is passed in. The
 //! dispatcher calls [`next`] again and again on the state that the last answer led to.
 
+mod calls;
 mod finish;
 mod merge;
 mod question;
+mod rebuild;
 mod settle;
 mod start;
+mod verify;
 
 use jiff::Timestamp;
 
@@ -24,21 +27,31 @@ type Rule = fn(&RunState, &Options, Timestamp) -> Vec<EventKind>;
 /// so that limits are free when new work is chosen.
 const RULES: &[Rule] = &[
     finish::expire,
+    calls::give_up,
     settle::advance,
     settle::judge,
     settle::decide,
+    rebuild::blame,
+    rebuild::move_rebuilt,
+    rebuild::move_restacked,
+    calls::answer,
+    calls::hand_over,
     merge::move_branch,
     merge::follow_target,
+    calls::share,
+    calls::question,
     start::begin,
     start::reject,
     start::ask_before_packets,
     start::prepare,
+    start::open_collected,
     start::set_up,
     start::check,
     start::work,
+    calls::start,
     merge::ask_before_merging,
     merge::lay_out_conflict,
-    merge::verify,
+    verify::verify,
     finish::offer_landing,
     finish::land,
     finish::push,
@@ -47,8 +60,17 @@ const RULES: &[Rule] = &[
 
 /// Returns what follows from the state; empty if nothing does.
 pub(super) fn next(state: &RunState, options: &Options, now: Timestamp) -> Vec<EventKind> {
-    if state.frozen.is_none() || state.archived {
+    if state.frozen.is_none() {
         return Vec::new();
+    }
+    if state.archived {
+        // What was landed can still be pushed; nothing else of a closed workflow goes on.
+        let over = finish::expire(state, options, now);
+        return if over.is_empty() {
+            finish::push(state, options, now)
+        } else {
+            over
+        };
     }
     RULES
         .iter()

@@ -3,17 +3,18 @@
 use jiff::Timestamp;
 
 use super::question::{ask, why_not};
-use super::start::{has_open_op, is_advanced};
+use super::start::has_open_op;
 use crate::gate::{binding_for_merge, policy};
 use crate::model::event::{EventKind, GivenUp};
 use crate::model::gate::{GateKind, GateStatus};
 use crate::model::id::{GateId, PacketId};
 use crate::model::op::{Op, RefUpdate};
 use crate::model::plan::Kind;
-use crate::model::state::{PacketState, RunState, Stage};
+use crate::model::state::{PacketState, RunState, Stage, Verdict};
 use crate::model::unit::WorkspaceName;
 use crate::runner::goal::Options;
 use crate::runner::limit;
+use crate::runner::queue::is_advanced;
 
 /// How many paths outside a scope a reason names.
 const NAMED_PATHS: usize = 5;
@@ -22,7 +23,11 @@ const NAMED_PATHS: usize = 5;
 pub(super) fn advance(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKind> {
     state
         .in_plan_order()
-        .filter(|(id, packet)| packet.stage == Stage::Collected && !has_open_op(state, id))
+        .filter(|(id, packet)| {
+            matches!(packet.stage, Stage::Collected | Stage::Stale)
+                && packet.restack.is_none()
+                && !has_open_op(state, id)
+        })
         .find_map(|(id, packet)| {
             let collected = packet.collected.as_ref()?;
             if packet.branch.as_ref() == Some(&collected.tip) {
@@ -59,7 +64,7 @@ pub(super) fn advance(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventK
 pub(super) fn judge(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKind> {
     state
         .in_plan_order()
-        .filter(|(id, packet)| is_advanced(state, id, packet))
+        .filter(|(id, _)| is_advanced(state, id))
         .find_map(|(id, packet)| judge_one(state, id, packet))
         .into_iter()
         .collect()
@@ -90,11 +95,17 @@ fn judge_one(state: &RunState, id: &PacketId, packet: &PacketState) -> Option<Ev
     if state.works_in(&name) {
         return None;
     }
-    let broken = state
+    let (check, evidence) = state
         .packet_checks(id)
         .into_iter()
-        .find_map(|(check, evidence)| Some((check, evidence.filter(|e| !e.passed())?)));
-    let (check, evidence) = broken?;
+        .find_map(|(check, said)| {
+            let judged = match state.verdict(&check, said) {
+                // Whether it failed before is being looked into.
+                Verdict::FailedPerhapsBefore => !can_ask_the_base(state),
+                verdict => verdict == Verdict::Failed,
+            };
+            judged.then_some((check, said?))
+        })?;
     let why = format!("check `{}` {}", check.name, evidence.outcome);
     if planned.turns.is_none_or(|turns| turns < 2) || planned.is_parent_work() {
         return failed(why);
@@ -106,6 +117,14 @@ fn judge_one(state: &RunState, id: &PacketId, packet: &PacketState) -> Option<Ev
             feedback: why,
         }),
     }
+}
+
+/// Whether a check can run on the base: the integration workspace is not in a person's hands.
+fn can_ask_the_base(state: &RunState) -> bool {
+    state
+        .integration
+        .as_ref()
+        .is_some_and(|integration| integration.resolving.is_none() && integration.broken.is_none())
 }
 
 /// Returns what a worker itself says went wrong, or its exit does.
@@ -143,10 +162,25 @@ pub(super) fn decide(state: &RunState, options: &Options, now: Timestamp) -> Vec
     }
     state
         .in_plan_order()
-        .filter(|(id, packet)| is_advanced(state, id, packet) && state.checks_passed(id))
+        .filter(|(id, packet)| {
+            is_advanced(state, id) && state.checks_passed(id) && !is_held(packet)
+        })
         .find_map(|(id, packet)| decide_one(state, options, id, packet, now))
         .into_iter()
         .collect()
+}
+
+/// Whether a script has not asked for the packet yet; one that changed nothing needs no asking.
+fn is_held(packet: &PacketState) -> bool {
+    let changed = packet
+        .collected
+        .as_ref()
+        .is_some_and(|collected| collected.tip != collected.base);
+    changed
+        && packet
+            .script
+            .as_ref()
+            .is_some_and(|of_script| of_script.held)
 }
 
 fn decide_one(

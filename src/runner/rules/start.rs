@@ -9,10 +9,11 @@ use crate::model::gate::{GateKind, GateStatus};
 use crate::model::id::{CommitId, GateId, PacketId, UnitId};
 use crate::model::op::{MoveWhy, Op, RefUpdate};
 use crate::model::plan::{Check, Packet};
-use crate::model::state::{PacketState, RunState, Stage};
+use crate::model::state::{OpenOp, PacketState, RunState, Stage};
 use crate::model::unit::{Unit, UnitKind, WorkspaceName};
 use crate::runner::goal::Options;
 use crate::runner::limit;
+use crate::runner::queue::is_advanced;
 
 /// Creates the integration branch at the base.
 pub(super) fn begin(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKind> {
@@ -28,7 +29,9 @@ pub(super) fn begin(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKin
         }],
     };
     let refused = state.refusals.iter().any(|refusal| refusal.op == op);
-    if state.integration.is_some() || refused || !state.ops.is_empty() {
+    // A script that changes nothing leaves no branch.
+    let nothing_yet = state.script.is_some() && state.packets.is_empty();
+    if state.integration.is_some() || nothing_yet || refused || !state.ops.is_empty() {
         return Vec::new();
     }
     vec![EventKind::OpBegan { op }]
@@ -110,6 +113,37 @@ pub(super) fn prepare(state: &RunState, options: &Options, _: Timestamp) -> Vec<
         .collect()
 }
 
+/// Makes a workspace for collected work that has none and is to be checked: that of a carved branch. It holds the work.
+pub(super) fn open_collected(state: &RunState, options: &Options, _: Timestamp) -> Vec<EventKind> {
+    if !options.goal.integrates() || options.winding_down || state.integration.is_none() {
+        return Vec::new();
+    }
+    let making = |open: &&OpenOp| matches!(open.op, Op::MakeWorkspace { .. });
+    let making = state.ops.values().filter(making).count();
+    state
+        .in_plan_order()
+        .filter(|(id, packet)| {
+            is_advanced(state, id)
+                && packet.workspace.is_none()
+                && !state.check_failed(id)
+                && !state.checks_to_run(id).is_empty()
+        })
+        .take(options.cores.saturating_sub(making))
+        .filter_map(|(id, packet)| {
+            let workspace = WorkspaceName::Packet(id.clone());
+            Some(Op::MakeWorkspace {
+                path: options.sites.path(&workspace, packet.attempt),
+                workspace,
+                attempt: packet.attempt,
+                base: packet.branch.clone()?,
+                refs: Vec::new(),
+            })
+        })
+        .filter(|op| state.refusals.iter().all(|refusal| &refusal.op != op))
+        .map(|op| EventKind::OpBegan { op })
+        .collect()
+}
+
 fn prepare_one(
     state: &RunState,
     options: &Options,
@@ -147,14 +181,19 @@ fn prepare_one(
     })
 }
 
-/// A packet that needs others starts from the integrated result; any other from the plan's base.
+/// A packet that needs others, and one that did not go with the others, starts from the integrated result; any
+/// other from the plan's base, or where the target is by now.
 fn base_of(state: &RunState, id: &PacketId) -> Option<CommitId> {
-    let frozen = state.frozen.as_ref()?;
-    if frozen.plan.packet(id)?.after.is_empty() {
-        Some(frozen.base.clone())
-    } else {
-        Some(state.integration.as_ref()?.commit.clone())
+    if let Some(of_script) = state.of_script(id) {
+        return Some(of_script.base.clone());
     }
+    let integration = state.integration.as_ref()?;
+    if !state.stands_on_others(id) {
+        return Some(integration.target.clone());
+    }
+    // What is to leave the branch is nothing to start from.
+    let settled = !state.has_outcasts() && integration.rebuild.is_none();
+    settled.then(|| integration.commit.clone())
 }
 
 /// Starts the next setup command of each workspace that needs one.
@@ -201,7 +240,7 @@ pub(super) fn check(state: &RunState, options: &Options, _: Timestamp) -> Vec<Ev
     state
         .in_plan_order()
         .filter(|(id, packet)| {
-            is_advanced(state, id, packet)
+            is_advanced(state, id)
                 && packet.workspace.is_some()
                 && !state.works_in(&WorkspaceName::Packet((*id).clone()))
                 && !state.check_failed(id)
@@ -209,7 +248,11 @@ pub(super) fn check(state: &RunState, options: &Options, _: Timestamp) -> Vec<Ev
         .find_map(|(id, packet)| {
             let check = state.checks_to_run(id).into_iter().next()?;
             let tree = packet.collected.as_ref()?.tree.clone();
-            let (kind, minutes) = check_unit(&check, tree);
+            // A workspace that was made for work that is done is not set up yet.
+            let (kind, minutes) = match next_setup(options, packet.set_up) {
+                Some(setup) => (setup, None),
+                None => check_unit(&check, tree),
+            };
             let name = WorkspaceName::Packet(id.clone());
             Some(start(state, options, kind, name, packet.attempt, minutes))
         })
@@ -224,13 +267,6 @@ pub(super) fn check_unit(check: &Check, tree: crate::model::id::TreeId) -> (Unit
         tree,
     };
     (kind, check.minutes)
-}
-
-/// Whether the packet's work is a commit and its branch points at it.
-pub(super) fn is_advanced(state: &RunState, id: &PacketId, packet: &PacketState) -> bool {
-    packet.stage == Stage::Collected
-        && packet.branch.as_ref() == packet.collected.as_ref().map(|collected| &collected.tip)
-        && !has_open_op(state, id)
 }
 
 /// Starts the next agent's turn.
@@ -251,6 +287,7 @@ pub(super) fn work(state: &RunState, options: &Options, now: Timestamp) -> Vec<E
                 && is_let_through(state, id)
                 && !state.works_in(&WorkspaceName::Packet((*id).clone()))
                 && !state.planned(id).is_some_and(Packet::is_parent_work)
+                && !state.is_workspace_alone(id)
         })
         .map(|(id, packet)| {
             let kind = UnitKind::Work {
@@ -311,12 +348,5 @@ fn is_let_through(state: &RunState, id: &PacketId) -> bool {
 
 /// Whether an effect on the packet's workspace or branch has not ended.
 pub(super) fn has_open_op(state: &RunState, id: &PacketId) -> bool {
-    state.ops.values().any(|open| match &open.op {
-        Op::MakeWorkspace {
-            workspace: name, ..
-        }
-        | Op::RemoveWorkspace { name, .. } => name.packet() == Some(id),
-        Op::AdvancePacket { packet, .. } => packet == id,
-        _ => false,
-    })
+    state.ops.values().any(|open| open.op.packet() == Some(id))
 }

@@ -1,6 +1,8 @@
 //! The pure part of the loop, without processes, git or a disk.
 
+mod baseline;
 mod batches;
+mod bisect;
 mod world;
 
 use std::collections::BTreeMap;

@@ -10,11 +10,11 @@ use crate::model::gate::Policy;
 use crate::model::id::{CommitId, GateId, PacketId, Slug, TreeId, UnitId};
 use crate::model::op::{MoveWhy, Op, OpOutcome};
 use crate::model::packet::{
-    Collected, Conflict, ConflictFile, Merge, RiskFacts, Weight, Workspace,
+    Collected, Conflict, ConflictFile, Merge, Rebuild, Restack, RiskFacts, Weight, Workspace,
 };
 use crate::model::plan::Plan;
 use crate::model::request::{Request, RequestBody};
-use crate::model::state::RunState;
+use crate::model::state::{RunState, Stage};
 use crate::model::status::PacketStatus;
 use crate::model::unit::{UnitKind, UnitOutcome};
 use crate::runner::end::standing;
@@ -47,6 +47,16 @@ pub(super) struct World {
     second: i64,
     serial: u32,
     pub(super) most_units: usize,
+    /// How checks of the integrated tree end.
+    pub(super) integrated: i32,
+    /// Packets that together turn the integrated tree red.
+    pub(super) clashes: Vec<Vec<PacketId>>,
+    /// The packets in each merged tree.
+    holds: BTreeMap<TreeId, BTreeSet<PacketId>>,
+    /// How many times checks ran on merged trees.
+    pub(super) trials: usize,
+    /// How checks of the base end.
+    pub(super) base: i32,
     /// How many packets one job merges.
     pub(super) most_merges: usize,
     /// Whether somebody else holds the integration branch.
@@ -87,6 +97,7 @@ impl World {
                 minutes: 60,
                 silence: 15,
                 setup: Vec::new(),
+                bisect: true,
                 policy: Policy::default(),
                 sites: Sites::at("/w/{packet}"),
                 winding_down: false,
@@ -96,6 +107,11 @@ impl World {
             second: 1_800_000_000,
             serial: 100,
             most_units: 0,
+            integrated: 0,
+            clashes: Vec::new(),
+            holds: BTreeMap::new(),
+            trials: 0,
+            base: 0,
             most_merges: usize::MAX,
             refuses_to_integrate: false,
         };
@@ -159,9 +175,9 @@ impl World {
         mut choose: impl FnMut(usize) -> (usize, bool),
     ) -> ExitCode {
         self.options.goal = goal;
-        self.take(Some(Input::Target(
-            self.state.landed.clone().unwrap_or_else(|| commit(1)),
-        )));
+        let target = self.state.landed.clone().unwrap_or_else(|| commit(1));
+        let tree = self.state.target_trees[&target].clone();
+        self.take(Some(Input::Target(target, tree)));
         for _ in 0..1000 {
             let going: Vec<Job> = jobs(&self.state, &self.options).into_iter().collect();
             if going.is_empty() {
@@ -198,6 +214,8 @@ impl World {
             }
             Job::Collect(packet) => self.collect(packet),
             Job::Merge => self.merge(),
+            Job::Rebuild => self.rebuild(),
+            Job::Restack(packet) => self.restack(packet),
             Job::FollowTarget => Input::Failed {
                 job: job.clone(),
                 why: "not simulated".to_owned(),
@@ -227,19 +245,32 @@ impl World {
         let outcome = match unit.kind {
             UnitKind::Work { .. } if first_loss => UnitOutcome::Lost,
             UnitKind::Work { .. } => UnitOutcome::Exited(fate.exit),
+            UnitKind::Check { ref tree, .. } if unit.packet().is_none() => {
+                let on_the_base = self.state.base_tree() == Some(tree);
+                self.trials += usize::from(!on_the_base);
+                let holds = self.holds.get(tree).cloned().unwrap_or_default();
+                let is_in = |clash: &Vec<PacketId>| clash.iter().all(|id| holds.contains(id));
+                let mended = |clash: &Vec<PacketId>| {
+                    let turns = clash.iter().map(|id| self.state.packets[id].turn);
+                    turns.max() > Some(1)
+                };
+                let clash = self
+                    .clashes
+                    .iter()
+                    .any(|clash| is_in(clash) && !mended(clash));
+                UnitOutcome::Exited(match (on_the_base, clash) {
+                    (true, _) => self.base,
+                    (false, true) => 1,
+                    (false, false) => self.integrated,
+                })
+            }
             UnitKind::Check { .. } => UnitOutcome::Exited(fate.check),
-            UnitKind::Setup { .. } => UnitOutcome::Exited(0),
+            UnitKind::Setup { .. } | UnitKind::Call { .. } => UnitOutcome::Exited(0),
         };
         Input::UnitEnded(UnitEnd {
-            unit: unit.id,
-            outcome,
             millis: 10,
             output: "o".to_owned(),
-            usage: None,
-            complaint: None,
-            answer: None,
-            problems: Vec::new(),
-            rate_limited: None,
+            ..UnitEnd::of(unit.id, outcome)
         })
     }
 
@@ -295,6 +326,10 @@ impl World {
         let fate = self.fates.get(packet).copied().unwrap_or_default();
         let onto = state.integration.as_ref().expect("there").commit.clone();
         let serial = self.next();
+        let before = &state.integration.as_ref().expect("there").tree;
+        let mut holds = self.holds.get(before).cloned().unwrap_or_default();
+        holds.insert(packet.clone());
+        self.holds.insert(tree(serial), holds);
         if fate.conflicts && self.state.packets[packet].resolution.is_none() {
             MergeResult::Conflict(Conflict {
                 onto,
@@ -311,6 +346,74 @@ impl World {
                 tree: tree(serial),
                 road: "git".to_owned(),
             })
+        }
+    }
+
+    fn rebuild(&mut self) -> Input {
+        let at = self.state.integration.clone().expect("there");
+        let mut assumed = self.state.clone();
+        let kept: BTreeSet<CommitId> = self.state.firm_commits().cloned().collect();
+        let mut rebuild = Rebuild {
+            from: at.commit,
+            commit: at.target,
+            tree: self.state.base_tree().expect("known").clone(),
+            merges: Vec::new(),
+            conflicts: Vec::new(),
+            out: Vec::new(),
+        };
+        for id in self.state.unlanded().to_vec() {
+            let packet = &self.state.packets[&id];
+            let base = &packet.collected.as_ref().expect("there").base;
+            let mut stood: Vec<&CommitId> = rebuild
+                .merges
+                .iter()
+                .map(|(_, m): &(_, Merge)| &m.commit)
+                .collect();
+            stood.extend(&kept);
+            if packet.stage != Stage::Integrated || !stood.contains(&base) {
+                rebuild.out.push(id);
+                continue;
+            }
+            let merge = packet.merge.clone().expect("merged");
+            let merge = if merge.onto == rebuild.commit {
+                merge
+            } else {
+                let integration = assumed.integration.as_mut().expect("there");
+                integration.commit = rebuild.commit.clone();
+                integration.tree = rebuild.tree.clone();
+                match self.merge_one(&assumed, &id) {
+                    MergeResult::Clean(merge) => merge,
+                    other => panic!("{other:?}"),
+                }
+            };
+            rebuild.commit = merge.commit.clone();
+            rebuild.tree = merge.tree.clone();
+            rebuild.merges.push((id, merge));
+        }
+        Input::Rebuilt(rebuild)
+    }
+
+    fn restack(&mut self, packet: &PacketId) -> Input {
+        let serial = self.next();
+        let old = self.state.packets[packet].collected.clone().expect("there");
+        let at = self.state.integration.as_ref().expect("there");
+        let onto = if self.state.stands_on_others(packet) {
+            at.commit.clone()
+        } else {
+            at.target.clone()
+        };
+        Input::Restacked {
+            packet: packet.clone(),
+            result: Ok(Box::new(Restack {
+                from: old.tip.clone(),
+                base: old.base.clone(),
+                collected: Collected {
+                    base: onto,
+                    tip: commit(serial),
+                    tree: tree(serial),
+                    ..old
+                },
+            })),
         }
     }
 

@@ -55,6 +55,7 @@ pub fn check(file: &str, source: &str) -> Checked {
     let allocator = Allocator::default();
     let options = ParseOptions {
         allow_return_outside_function: true,
+        parse_regular_expression: true,
         preserve_parens: false,
         ..ParseOptions::default()
     };

@@ -19,7 +19,6 @@ pub enum Severity {
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Problem {
     /// How bad it is.
     pub severity: Severity,

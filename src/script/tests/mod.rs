@@ -1,14 +1,18 @@
 //! Scripts that are run with fake answers.
 
 mod contract;
+mod determinism;
 mod ending;
+mod header;
+mod hostile;
+mod replay;
 
 use std::collections::VecDeque;
 
 use super::{Answer, Call, Engine, Said, ScriptError, Setup};
 
 /// The header that every script needs.
-pub(super) const META: &str = "export const meta = { name: 'test', description: 'a test' }\n";
+pub(super) const META: &str = "export const meta = { name: 'test', description: 'a test' };\n";
 
 /// What a script said, and how it ended.
 #[derive(Debug, Default)]

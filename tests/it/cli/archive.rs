@@ -68,10 +68,40 @@ fn it_keeps_every_commit_and_every_file() {
         .line("run lines")
         .expect_code(2)
         .complains("is archived");
-    assert!(
-        repo.read(".workflow/lines/final-report.md")
-            .contains("03-core")
-    );
+    let rejected = "packet retry lines 03-core";
+    for line in [rejected, "packet drop lines 03-core --why late"] {
+        dynwf.line(line).expect_code(2).complains("is archived");
+    }
+    let report = repo.read(".workflow/lines/final-report.md");
+    assert!(report.contains("03-core"), "{report}");
+    assert!(!report.contains("packet retry"), "{report}");
+    assert!(report.contains("recipe save lines NAME`"), "{report}");
+    dynwf
+        .line("gates lines")
+        .success()
+        .complains("no gate waits");
+}
+
+#[test]
+fn what_was_landed_can_be_pushed_after_the_archive() {
+    let repo = TestRepo::small().with_remote();
+    let dynwf = landed(&repo);
+    dynwf.line("archive lines").success();
+    let there = || repo.remote_git(["rev-parse", "main"]);
+    let before = there();
+    dynwf
+        .line("push lines")
+        .expect_code(3)
+        .complains("dynwf approve lines push:origin");
+    dynwf.line("gates lines").success().says("push:origin");
+    assert_eq!(there(), before);
+    dynwf.line("approve lines push:origin --yes").success();
+    dynwf.line("push lines").success();
+    assert_eq!(Some(there()), repo.resolve("refs/heads/main"));
+    dynwf
+        .line("gates lines")
+        .success()
+        .complains("no gate waits");
 }
 
 #[test]

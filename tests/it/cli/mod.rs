@@ -5,6 +5,7 @@ mod demo;
 mod doctor;
 mod hooks;
 mod log;
+mod planned;
 mod prune;
 mod review;
 mod words;

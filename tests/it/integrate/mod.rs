@@ -1,3 +1,4 @@
 //! Integrating, from outside: many packets at once, and what a conflict comes to.
 
 mod batch;
+mod bisect;

@@ -18,6 +18,7 @@ macro_rules! clients {
     }};
 }
 
+mod fan_out;
 mod scene;
 
 use std::collections::BTreeSet;
