@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::context::Context;
-use super::{agents_test, output};
+use super::output;
 use crate::agent::{self, client};
 use crate::config::{AgentConfig, Config, SandboxMode};
 use crate::error::ExitCode;
@@ -62,13 +62,9 @@ pub(super) struct Found {
     pub(super) usable: bool,
 }
 
-pub(super) fn agents(context: &Context, command: &AgentsCommand) -> Result<ExitCode> {
-    let (json, no_version) = match command {
-        AgentsCommand::List { json, no_version } => (json, no_version),
-        AgentsCommand::Test { name } => return agents_test::test(context, name),
-    };
+pub(super) fn list(context: &Context, json: bool, no_version: bool) -> Result<ExitCode> {
     let found = look(&context.config, !no_version)?;
-    if *json {
+    if json {
         output::answer(&json::document(&serde_json::json!({"agents": found})))?;
         return Ok(ExitCode::Done);
     }

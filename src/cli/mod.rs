@@ -177,7 +177,10 @@ fn dispatch(
         Command::Init(args) => init::init(&here()?, args),
         Command::Hooks(args) => hooks::hooks(&here()?, args),
         Command::Doctor(args) => doctor::doctor(directory, args),
-        Command::Agents(args) => agents::agents(&here()?, args),
+        Command::Agents(agents::AgentsCommand::List { json, no_version }) => {
+            agents::list(&here()?, *json, *no_version)
+        }
+        Command::Agents(agents::AgentsCommand::Test { name }) => agents_test::test(&here()?, name),
         Command::Prune(args) => prune::prune(&here()?, args),
         Command::Log(args) => log::log(&here()?, args),
         Command::Report(args) => report::report(&here()?, args),

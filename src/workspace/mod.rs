@@ -45,7 +45,7 @@ pub use harvest::{Harvest, Keep, Script, harvest};
 pub use include::copy_included;
 pub use leftovers::{Made, Stage, clear_stage, in_trash, made, stages};
 pub use make::{MakeSpec, make};
-pub use place::{Head, has_own_git};
+pub use place::{Head, has_own_git, mend_dot_git};
 pub use private::Private;
 pub use remove::{Facts, empty_trash, is_intact, read_only_facts, remove};
 pub use rescue::{Caps, Rescued, rescue};

@@ -371,6 +371,19 @@ pub fn has_own_git(workspace: &Workspace) -> bool {
     has_own(Path::new(&workspace.admin))
 }
 
+/// Puts the workspace's `.git` back if somebody replaced it: a person who looks at what a refused packet left must not
+/// run a program with `git status`. Doing it again changes nothing.
+///
+/// # Errors
+/// If the administrative folder is gone or a file cannot be written.
+pub fn mend_dot_git(git: &Git, workspace: &Workspace) -> Result<()> {
+    let place = Place::open(git, workspace)?;
+    if place.is_there()? {
+        place.restore_dot_git()?;
+    }
+    Ok(())
+}
+
 /// Puts a workspace's own git directory into the trash and its `.git` file back. Does nothing where it has none.
 pub(super) fn leave_dot_git(workspace: &Workspace) -> Result<()> {
     let (work, admin) = (Path::new(&workspace.path), Path::new(&workspace.admin));

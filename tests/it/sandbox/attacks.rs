@@ -141,6 +141,16 @@ const ATTACKS: [Attack; 36] = [
         Some(|trial| !trial.repo.common_dir().join("worktrees/lines.db").exists()),
     ),
     (
+        "have the repository borrow from elsewhere",
+        "echo @HOME@/loot >> \"$(git rev-parse --git-common-dir)/objects/info/alternates\"",
+        Some(|trial| {
+            holds(
+                &trial.repo.common_dir().join("objects/info/alternates"),
+                "loot",
+            )
+        }),
+    ),
+    (
         "have the person's next `git status` run a program",
         "git config core.fsmonitor 'touch \"@RAW@/run-in-checkout\"; false'",
         Some(|trial| trial.runs_a_program(trial.repo.path(), "run-in-checkout")),
@@ -208,13 +218,12 @@ const ATTACKS: [Attack; 36] = [
     ),
     (
         "leave a request for dynwf",
-        "mkdir -p @COMMON@/dynwf/w/lines/inbox && echo '{}' > @COMMON@/dynwf/w/lines/inbox/evil",
+        "mkdir -p @COMMON@/dynwf/w/lines/inbox && echo '{}' > @COMMON@/dynwf/w/lines/inbox/forged-request",
         Some(|trial| {
-            trial
-                .repo
-                .common_dir()
-                .join("dynwf/w/lines/inbox/evil")
-                .exists()
+            // Also where dynwf has put it aside since.
+            walk(&trial.repo.common_dir().join("dynwf/w/lines"))
+                .iter()
+                .any(|file| file.to_string_lossy().contains("forged-request"))
         }),
     ),
     (
@@ -223,24 +232,10 @@ const ATTACKS: [Attack; 36] = [
         Some(|trial| !trial.repo.common_dir().join("dynwf/w/lines/lock").exists()),
     ),
     (
-        "have the repository borrow from elsewhere",
-        "echo @HOME@/loot >> \"$(git rev-parse --git-common-dir)/objects/info/alternates\"",
-        Some(|trial| {
-            holds(
-                &trial.repo.common_dir().join("objects/info/alternates"),
-                "loot",
-            )
-        }),
-    ),
-    (
         "write into the journal",
-        "echo evil >> @COMMON@/dynwf/w/lines/journal.jsonl",
-        Some(|trial| {
-            holds(
-                &trial.repo.common_dir().join("dynwf/w/lines/journal.jsonl"),
-                "\nevil",
-            )
-        }),
+        // Opened and left alone: what it holds is needed to look at the rest.
+        "perl -e 'open(F, \"+<\", shift) or exit 1' @COMMON@/dynwf/w/lines/journal.jsonl",
+        None,
     ),
 ];
 

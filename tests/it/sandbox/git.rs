@@ -222,7 +222,6 @@ fn a_clone_gives_a_packet_its_own_git_directory_without_a_sandbox() {
     assert!(kept.contains("my own words"), "the stash: {kept}");
     repo.git(["fsck", "--strict"]);
     // Nothing is left of it when the workspaces go.
-    dynwf.line("packet drop lines net --why over");
     dynwf.line("approve lines land --yes");
     dynwf.line("land lines").success();
     dynwf.line("archive lines").success();
