@@ -14,8 +14,8 @@ use crate::model::packet::Collected;
 use crate::model::path::printable;
 use crate::model::state::{PacketState, RunState, Stage};
 use crate::model::status::PacketStatus;
-use crate::report::json;
 use crate::report::view::StatusView;
+use crate::report::{json, lacks};
 use crate::review::diff::{self, Diff, Limits};
 use crate::review::notes::notes;
 use crate::review::render::{self, Paper};
@@ -138,7 +138,10 @@ fn answer(
     if let Some(comment) = &args.comment {
         return packet::retry(context, &args.slug, id, comment);
     }
-    let gate = GateId::merge(id);
+    // A merge that lacks something is asked about after the work itself was accepted.
+    let gate = Some(GateId::risk(id))
+        .filter(|gate| state.waits_at(gate))
+        .unwrap_or_else(|| GateId::merge(id));
     if !state.gates.contains_key(&gate) {
         return Err(usage(
             format!(
@@ -308,8 +311,13 @@ fn header(state: &RunState, id: &PacketId, packet: &PacketState, collected: &Col
     }
     heading(&mut lines, "notes", &collected.notes);
     heading(&mut lines, "worker", &packet.notes);
-    let gate = state.gates.get(&GateId::merge(id));
-    if let Some(gate) = gate.filter(|gate| state.waits_at(&gate.id)) {
+    if let Some(merge) = &packet.merge {
+        heading(&mut lines, "merge", &[lacks::road_words(merge)]);
+    }
+    heading(&mut lines, "dropped", &lacks::proof_lines(packet));
+    let gates = [GateId::merge(id), GateId::risk(id)];
+    let waiting = gates.iter().find(|gate| state.waits_at(gate));
+    if let Some(gate) = waiting.and_then(|gate| state.gates.get(gate)) {
         heading(&mut lines, "waits", &gate.why);
         lines.push(format!(
             "answer   dynwf approve {slug} {gate}, dynwf reject {slug} {gate}, dynwf review {slug} {id} --comment TEXT",

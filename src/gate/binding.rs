@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 
+use sha2::{Digest as _, Sha256};
+
 use super::policy::digest;
 use crate::model::gate::{Binding, Policy};
 use crate::model::id::{CommitId, PacketId, RefName, Slug};
 use crate::model::op::RefUpdate;
 use crate::model::packet::Collected;
+use crate::model::proof::Proof;
 
 /// A packet's merge: its base, its tip and its difference. Not the integration branch, or each merge of another
 /// packet would void the approval.
@@ -26,6 +29,27 @@ pub fn binding_for_merge(
         updates: vec![update],
         diff: collected.facts.digest.clone(),
         ..binding_for_question(repository, policy)
+    }
+}
+
+/// A merge that lacks something of a side's change: the packet's base and tip, and what is lacking.
+pub fn binding_for_risk(
+    repository: &str,
+    policy: &Policy,
+    slug: &Slug,
+    packet: &PacketId,
+    collected: &Collected,
+    proof: &Proof,
+) -> Binding {
+    let mut sha = Sha256::new();
+    for one in &proof.exceptions {
+        let (side, lack) = (one.side.word(), one.lack.word());
+        sha.update(format!("{}\0{side}\0{lack}\0{}\0", one.path, one.line));
+    }
+    sha.update(proof.more.to_string());
+    Binding {
+        diff: format!("{:x}", sha.finalize()),
+        ..binding_for_merge(repository, policy, slug, packet, collected)
     }
 }
 

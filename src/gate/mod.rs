@@ -15,5 +15,6 @@ pub mod who;
 pub use approval::{Approved, answer, covers, redeem};
 pub use binding::{
     address, binding_for_land, binding_for_merge, binding_for_push, binding_for_question,
+    binding_for_risk,
 };
 pub use policy::{digest, judge};

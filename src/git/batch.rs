@@ -41,6 +41,7 @@ pub struct Batch {
     scratch: Option<TempDir>,
     cache: Cache,
     reason: Option<&'static str>,
+    merged_texts: bool,
     outside: Arc<OnceLock<Arc<Outside>>>,
 }
 
@@ -67,6 +68,7 @@ impl Git {
             scratch: None,
             cache: Cache::default(),
             reason: None,
+            merged_texts: false,
             outside: Arc::default(),
         })
     }
@@ -113,6 +115,12 @@ impl Batch {
     /// Returns why the last merge or probe was left to the program; `None` if it was not.
     pub fn reason(&self) -> Option<&'static str> {
         self.reason
+    }
+
+    /// Returns whether the last merge or probe put the texts of a file together; if not, each file of the result is
+    /// one side's.
+    pub fn merged_texts(&self) -> bool {
+        self.merged_texts
     }
 
     /// As [`Git::commit`], but not in the repository before [`Batch::write`]. A commit that is to be signed is
@@ -285,6 +293,7 @@ impl Batch {
         theirs: &CommitId,
     ) -> Result<Option<(Oid, Vec<Fresh>)>> {
         self.reason = None;
+        self.merged_texts = true;
         let Some(library) = &self.library else {
             self.reason = Some("a repository for the program alone");
             return Ok(None);
@@ -311,7 +320,10 @@ impl Batch {
             TreeWalk::new(library.odb()?, cache, ours, &outside).merge(base, theirs)
         };
         match merged() {
-            Ok(merged) => Ok(Some(merged)),
+            Ok(merged) => {
+                self.merged_texts = merged.1.iter().any(|new| new.kind == ObjectType::Blob);
+                Ok(Some(merged))
+            }
             Err(Stop::Unsure(why)) => {
                 self.reason = Some(why);
                 Ok(None)

@@ -20,8 +20,10 @@ pub struct PacketMerge<'a> {
     pub onto: &'a CommitId,
     /// The packet's tip.
     pub tip: &'a CommitId,
-    /// A person's resolution of an earlier conflict: a merge of the tip onto an older integration commit.
+    /// The resolution of an earlier conflict: a merge of the tip onto an older integration commit.
     pub resolution: Option<&'a CommitId>,
+    /// What settled that conflict: the merge's road.
+    pub settled_by: Option<&'a str>,
     /// How the packet becomes commits.
     pub strategy: Strategy,
     /// The checks that passed on the packet's tree.
@@ -76,17 +78,13 @@ pub fn merge_packet(git: &Git, batch: &mut Batch, merge: &PacketMerge<'_>) -> Re
         onto: merge.onto.clone(),
         commit,
         tree,
-        road: if merge.resolution.is_some() {
-            "person"
-        } else {
-            road
-        }
-        .to_owned(),
+        road: merge.settled_by.unwrap_or(road).to_owned(),
+        proof: None,
     }))
 }
 
-/// Carries a resolution over to the present integration commit: what the person decided is the difference
-/// between the commit that they merged onto and their result.
+/// Carries a resolution over to the present integration commit: what was decided is the difference
+/// between the commit that was merged onto then and the result.
 fn merge_resolution(
     git: &Git,
     batch: &mut Batch,
@@ -103,7 +101,7 @@ fn merge_resolution(
     }
 }
 
-/// Makes the commit of a resolution: a merge of `tip` onto `onto` with the tree that the person left.
+/// Makes the commit of a resolution: a merge of `tip` onto `onto` with the tree that was left.
 ///
 /// # Errors
 /// If git cannot write it.
@@ -129,6 +127,7 @@ pub fn resolution_commit(
         commit,
         tree,
         road: "person".to_owned(),
+        proof: None,
     })
 }
 
@@ -150,6 +149,7 @@ pub fn merge_target(
             commit: commit.clone(),
             tree: git.tree_of(commit)?,
             road: "git".to_owned(),
+            proof: None,
         }))
     };
     if git.is_ancestor(target, onto)? {
@@ -173,5 +173,6 @@ pub fn merge_target(
         commit,
         tree,
         road: road.to_owned(),
+        proof: None,
     }))
 }

@@ -7,11 +7,15 @@
 mod land;
 mod merge;
 mod message;
+mod proof;
+mod prove;
 mod publish;
 mod replay;
 
 pub use land::land;
 pub use merge::{Merged, PacketMerge, merge_packet, merge_target, resolution_commit};
 pub use message::{packet_message, trailers};
+pub use proof::{Content, Versions, exceptions};
+pub use prove::{Made, prove};
 pub use publish::publish;
 pub use replay::{Replayed, replay};

@@ -14,6 +14,7 @@ use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, TreeId, Un
 use super::op::{Op, OpOutcome};
 use super::packet::{Blame, Collected, Conflict, Merge, Rebuild, Restack, Weight};
 use super::plan::{Packet, Plan};
+use super::proof::Proof;
 use super::script::{AskedCall, Census, Kept, Reply, Saying, ScriptEnd, ScriptRun};
 use super::unit::{Unit, UnitOutcome, Usage};
 
@@ -200,7 +201,7 @@ pub enum EventKind {
         /// The work before and after.
         restack: Box<Restack>,
     },
-    /// A person resolved a conflict; the resolution is a merge commit, to be merged like a packet's tip.
+    /// A conflict was resolved, by a rule, a resolver or a person; the resolution is a merge commit, to be merged like a packet's tip.
     ConflictResolved {
         /// The packet.
         packet: PacketId,
@@ -208,6 +209,26 @@ pub enum EventKind {
         commit: CommitId,
         /// Who.
         by: String,
+        /// The rung of the ladder: `rule NAME…`, `resolver NAME`; empty for a person.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        rung: String,
+        /// What of the two sides' changes is not in it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<Proof>,
+    },
+    /// A packet could be merged, but the result lacks something of a side: a person is asked first.
+    MergeDoubted {
+        /// The packet.
+        packet: PacketId,
+        /// What it lacks.
+        proof: Proof,
+    },
+    /// A person did not want a resolution: the conflict is open again.
+    ResolutionRefused {
+        /// The packet.
+        packet: PacketId,
+        /// Why, in one line for people.
+        why: String,
     },
     /// A worker outside dynwf has taken a packet.
     PacketClaimed {

@@ -20,6 +20,8 @@ impl EventKind {
             | Self::PacketBlamed { packet, .. }
             | Self::PacketRestacked { packet, .. }
             | Self::ConflictResolved { packet, .. }
+            | Self::MergeDoubted { packet, .. }
+            | Self::ResolutionRefused { packet, .. }
             | Self::PacketClaimed { packet, .. }
             | Self::PacketReturned { packet, .. }
             | Self::PacketRetried { packet, .. }
@@ -57,6 +59,8 @@ impl EventKind {
             Self::IntegrationRebuilt { .. } => "IntegrationRebuilt",
             Self::PacketRestacked { .. } => "PacketRestacked",
             Self::ConflictResolved { .. } => "ConflictResolved",
+            Self::MergeDoubted { .. } => "MergeDoubted",
+            Self::ResolutionRefused { .. } => "ResolutionRefused",
             Self::PacketClaimed { .. } => "PacketClaimed",
             Self::PacketReturned { .. } => "PacketReturned",
             Self::PacketRetried { .. } => "PacketRetried",

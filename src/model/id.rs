@@ -242,6 +242,11 @@ impl GateId {
         Self(format!("merge:{packet}"))
     }
 
+    /// The gate before a packet is merged although the result lacks something of a side's change.
+    pub fn risk(packet: &PacketId) -> Self {
+        Self(format!("risk:{packet}"))
+    }
+
     /// The gate before a packet starts, asked for by the plan.
     pub fn packet(packet: &PacketId) -> Self {
         Self(format!("packet:{packet}"))

@@ -14,6 +14,7 @@ pub mod op;
 pub mod packet;
 pub mod path;
 pub mod plan;
+pub mod proof;
 pub mod reference;
 pub mod request;
 pub mod scope;

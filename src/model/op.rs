@@ -44,6 +44,19 @@ pub enum Op {
         onto: CommitId,
         /// The commit that is merged.
         tip: CommitId,
+        /// Whether it is laid out anew although it lies there already: what was done about it was not wanted.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        again: bool,
+    },
+    /// Rescue what was done about the conflict in the integration workspace, then make it hold the integration
+    /// commit again.
+    CloseConflict {
+        /// The workspace as it was made.
+        workspace: Workspace,
+        /// Whose conflict.
+        side: MergeSide,
+        /// The integration commit onto which it was laid out.
+        onto: CommitId,
     },
     /// Rescue what would be lost, then remove a workspace.
     RemoveWorkspace {

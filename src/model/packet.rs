@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::{CommitId, PacketId, TreeId};
 use super::path::RepoPath;
+use super::proof::Proof;
 
 /// A workspace that exists on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,8 +118,13 @@ pub struct Merge {
     pub commit: CommitId,
     /// Its tree.
     pub tree: TreeId,
-    /// Which engine made it: `tree` or `git`; `person` where a conflict was resolved by hand.
+    /// What made it: `tree` or `git`; where there was a conflict, what settled it: `rule NAME…`, `resolver NAME`
+    /// or `person`.
     pub road: String,
+    /// What of the two sides' changes is not in it. `None` where every file is one side's, so that nothing can be
+    /// lacking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 /// The integration branch put together again without some packets: made, and perhaps not yet on the branch.

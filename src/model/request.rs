@@ -82,9 +82,18 @@ pub enum RequestBody {
         note: String,
     },
     /// The conflict in the integration workspace is resolved.
-    Continue,
-    /// Give up the conflict in the integration workspace: its packet is rejected.
+    Continue {
+        /// Why the resolution lacks what it lacks of the two sides' changes; empty if nobody says.
+        #[serde(default)]
+        why: String,
+    },
+    /// Take the layout of the conflict away; what was done there goes to a rescue ref.
+    Abort,
+    /// Give up a conflict: the workflow can be complete without its packet.
     Skip {
+        /// The packet; else the one whose conflict is laid out, or the first that conflicts.
+        #[serde(default)]
+        packet: Option<PacketId>,
         /// Why.
         why: String,
     },

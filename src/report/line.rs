@@ -10,12 +10,13 @@ use jiff::tz::TimeZone;
 
 use super::call_line::Calls;
 use super::cut::proof_words;
+use super::effect_line::{is_news, op_packet};
 use super::next::seven;
 use super::words::{amount, counted, duration, one_line};
 use crate::model::event::{Answer, Event, EventKind, GivenUp};
 use crate::model::gate::Binding;
 use crate::model::id::{OpId, PacketId, UnitId};
-use crate::model::op::{MergeSide, MoveWhy, Op, OpOutcome};
+use crate::model::op::{MoveWhy, Op, OpOutcome};
 use crate::model::packet::{Collected, Conflict, Merge, Rebuild};
 use crate::model::state::RunState;
 use crate::model::unit::{Unit, UnitKind, UnitOutcome, Usage, WorkspaceName};
@@ -213,6 +214,12 @@ fn packet_words(kind: &EventKind) -> Option<String> {
         EventKind::ConflictResolved { by, commit, .. } => {
             format!("conflict resolved by {by} as {}", seven(Some(commit)))
         }
+        EventKind::MergeDoubted { proof, .. } => {
+            format!("its merge lacks {}", counted(proof.lacks(), "line"))
+        }
+        EventKind::ResolutionRefused { why, .. } => {
+            format!("the resolution was refused, the conflict is open again: {why}")
+        }
         EventKind::PacketClaimed { by, .. } => format!("taken by {by}"),
         EventKind::PacketReturned { by, note, .. } if note.is_empty() => {
             format!("finished by {by}")
@@ -322,10 +329,10 @@ fn collected_words(collected: &Collected) -> String {
 }
 
 fn merged_words(what: &str, merge: &Merge) -> String {
-    let by_hand = if merge.road == "person" {
-        ", resolved by hand"
-    } else {
-        ""
+    let by_hand = match merge.road.as_str() {
+        "tree" | "git" => String::new(),
+        "person" => ", resolved by hand".to_owned(),
+        rung => format!(", resolved by {rung}"),
     };
     format!(
         "{what} onto {} as {}{by_hand}",
@@ -417,6 +424,7 @@ fn op_words(op: &Op) -> String {
             format!("set the integration workspace to {}", seven(Some(to)))
         }
         Op::OpenConflict { .. } => "lay the conflict out in the integration workspace".to_owned(),
+        Op::CloseConflict { .. } => "take the layout of the conflict away".to_owned(),
         Op::RemoveWorkspace { name, .. } => format!("remove {}", workspace(name)),
         Op::AdvancePacket { refs, .. } | Op::RestackPacket { refs, .. } => match refs.first() {
             Some(update) => format!(
@@ -462,37 +470,4 @@ fn moves(binding: &Binding) -> String {
         })
         .collect();
     format!("{remote}{}", moves.join(", "))
-}
-
-fn op_packet(op: &Op) -> Option<PacketId> {
-    match op {
-        Op::MakeWorkspace {
-            workspace: name, ..
-        }
-        | Op::RemoveWorkspace { name, .. } => name.packet().cloned(),
-        Op::OpenConflict {
-            side: MergeSide::Packet(packet),
-            ..
-        }
-        | Op::AdvancePacket { packet, .. } => Some(packet.clone()),
-        Op::MoveRefs { why, .. } => match why.packets() {
-            [packet] => Some(packet.clone()),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// Whether the end of an effect is worth a line to those who watch.
-fn is_news(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Land(_)
-            | Op::Push(_)
-            | Op::OpenConflict { .. }
-            | Op::MoveRefs {
-                why: MoveWhy::Integrate(_) | MoveWhy::FollowTarget | MoveWhy::Archive,
-                ..
-            }
-    )
 }

@@ -9,10 +9,12 @@
 mod call_line;
 mod calls;
 pub mod cut;
+mod effect_line;
 pub mod face;
 mod folder;
 pub mod human;
 pub mod json;
+pub mod lacks;
 pub mod line;
 pub mod list;
 mod look;

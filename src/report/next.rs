@@ -133,7 +133,7 @@ fn gate_waits(state: &RunState, gate: &Gate) -> Next {
     let mut commands = Vec::new();
     let mut detail = Vec::new();
     let packet = packet_of(&gate.id);
-    if let (GateKind::Merge, Some(name)) = (gate.kind, packet) {
+    if let (GateKind::Merge | GateKind::Risk, Some(name)) = (gate.kind, packet) {
         commands.push(format!("dynwf review {slug} {name}"));
         let facts = name
             .parse()
@@ -445,4 +445,5 @@ pub(super) fn packet_of(gate: &GateId) -> Option<&str> {
     gate.as_str()
         .strip_prefix("merge:")
         .or_else(|| gate.as_str().strip_prefix("packet:"))
+        .or_else(|| gate.as_str().strip_prefix("risk:"))
 }

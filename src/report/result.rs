@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 
+use super::lacks::{proof_lines, road_words};
 use super::next::seven;
 use super::page::{Page, code};
 use super::view::{CheckView, PacketView, StatusView};
@@ -258,7 +259,7 @@ pub(super) fn integration_md(state: &RunState, view: &StatusView) -> String {
             "{id}: {}merged as {} ({})",
             size(packet),
             code(seven(Some(&road.commit))),
-            road_words(&road.road)
+            road_words(road)
         ))
     });
     page.list("Accepted", merged);
@@ -273,9 +274,12 @@ pub(super) fn integration_md(state: &RunState, view: &StatusView) -> String {
         .filter(|(_, packet)| packet.conflict.is_some())
         .map(|(id, packet)| {
             let end = match packet.stage {
-                Stage::Conflicted => "left for a person",
-                _ if packet.resolution.is_some() => "resolved by a person",
-                _ => "over",
+                Stage::Conflicted => "left for a person".to_owned(),
+                _ => match packet.settled_by.as_deref() {
+                    None => "over".to_owned(),
+                    Some("person") => "resolved by a person".to_owned(),
+                    Some(rung) => format!("resolved by {rung}"),
+                },
             };
             format!("{id}, {end}: {}", conflicts(packet).join("; "))
         });
@@ -285,6 +289,7 @@ pub(super) fn integration_md(state: &RunState, view: &StatusView) -> String {
         .filter_map(|at| at.conflict.as_ref())
         .map(|conflict| format!("the moved target: {}", conflict_lines(conflict).join("; ")));
     page.list("Conflicts", open.chain(target).collect::<Vec<_>>());
+    page.list("Nothing dropped", proofs(state));
     page.list("Decisions", state.gates.values().map(decision));
     page.list(
         "Verification evidence",
@@ -300,11 +305,13 @@ pub(super) fn integration_md(state: &RunState, view: &StatusView) -> String {
     page.text()
 }
 
-fn road_words(road: &str) -> String {
-    match road {
-        "tree" => "disjoint changes, merged as trees".to_owned(),
-        "git" => "merged by git".to_owned(),
-        "person" => "conflict resolved by a person".to_owned(),
-        other => other.to_owned(),
-    }
+/// What was found about each merge that is more than a matter of whole files.
+pub(super) fn proofs(state: &RunState) -> Vec<String> {
+    state
+        .in_plan_order()
+        .filter_map(|(id, packet)| {
+            let lines = proof_lines(packet);
+            (!lines.is_empty()).then(|| format!("{id}: {}", lines.join("\n")))
+        })
+        .collect()
 }

@@ -251,6 +251,7 @@ impl Story {
                 commit: commit(digit),
                 tree: tree(digit),
                 road: "tree".to_owned(),
+                proof: None,
             },
         });
         self.op(
@@ -353,6 +354,7 @@ pub(super) fn middle() -> Story {
             side: MergeSide::Packet(packet("07-flags")),
             onto: commit('4'),
             tip: commit('a'),
+            again: false,
         },
         OpOutcome::Done,
     );

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::next::seven;
 use super::page::{Page, code};
-use super::result::{decision, evidence, size, verified, worker};
+use super::result::{decision, evidence, proofs, size, verified, worker};
 use super::view::{PacketView, StatusView};
 use super::words::{amount, counted, duration};
 use crate::model::gate::{Binding, Gate, GateStatus};
@@ -27,6 +27,7 @@ pub(super) fn render(state: &RunState, view: &StatusView) -> String {
     page.list("Accepted", view.packets.iter().filter_map(accepted));
     page.list("Rejected", view.packets.iter().filter_map(rejected));
     page.list("Conflicts resolved", resolved(state));
+    page.list_if_any("Nothing dropped", proofs(state));
     page.list("Decisions", state.gates.values().map(decision));
     page.list("Verification evidence", all_evidence(view));
     page.list("Skipped checks", skipped(view));
@@ -154,7 +155,8 @@ fn resolved(state: &RunState) -> Vec<String> {
                 .flat_map(|conflict| &conflict.files)
                 .map(|file| code(&file.path.to_string()))
                 .collect();
-            format!("{id}: {}, by a person", paths.join(", "))
+            let by = packet.settled_by.as_deref().unwrap_or("person");
+            format!("{id}: {}, by {by}", paths.join(", "))
         })
         .collect()
 }

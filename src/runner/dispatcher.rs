@@ -356,9 +356,10 @@ impl<'s> Dispatcher<'s> {
             if request.body == RequestBody::Stop {
                 self.wind_down(Stop::Term, 15);
             }
-            let resolution = match request.body {
-                RequestBody::Continue => {
-                    Some(self.executor.resolution(&self.session.state, request.at))
+            let resolution = match &request.body {
+                RequestBody::Continue { why } => {
+                    let state = &self.session.state;
+                    Some(self.executor.resolution(state, request.at, why))
                 }
                 _ => None,
             };

@@ -47,23 +47,13 @@ fn perform_open(tools: &Tools, state: &RunState, id: OpId, open: &OpenOp) -> Res
         Op::ResetWorkspace { workspace, to } => {
             let name = WorkspaceName::Integration;
             confine::forget(&scene(tools, state, &name, workspace), open.since)?;
+            rescue_resolution(git, state, workspace, None, open.since)?;
             workspace::reset(git, workspace, to)
                 .with_context(|| format!("bringing {} to {}", workspace.path, to.short()))?;
             Ok(OpOutcome::Done)
         }
-        Op::OpenConflict {
-            workspace,
-            side,
-            onto,
-            tip,
-        } => {
-            let label = match side {
-                MergeSide::Packet(packet) => state.slug.branch(packet),
-                MergeSide::Target => frozen_target(state)?,
-            };
-            workspace::open_conflict(git, workspace, onto, tip, label.short())
-                .with_context(|| format!("laying the conflict out in {}", workspace.path))?;
-            Ok(OpOutcome::Done)
+        Op::OpenConflict { .. } | Op::CloseConflict { .. } => {
+            lay_out_or_put_off(tools, state, open).map(|()| OpOutcome::Done)
         }
         Op::RemoveWorkspace {
             name,
@@ -108,6 +98,62 @@ fn perform_open(tools: &Tools, state: &RunState, id: OpId, open: &OpenOp) -> Res
         Op::Land(plan) => integrate::land(git, &redeem(state, plan.clone(), id, open.since)?),
         Op::Push(plan) => integrate::publish(git, &redeem(state, plan.clone(), id, open.since)?),
     }
+}
+
+/// Lays a conflict out in the integration workspace, or takes its layout away.
+fn lay_out_or_put_off(tools: &Tools, state: &RunState, open: &OpenOp) -> Result<()> {
+    let git = &tools.git;
+    match &open.op {
+        Op::OpenConflict {
+            workspace,
+            side,
+            onto,
+            tip,
+            again,
+        } => {
+            let label = match side {
+                MergeSide::Packet(packet) => state.slug.branch(packet),
+                MergeSide::Target => frozen_target(state)?,
+            };
+            let wanted = Some((onto, tip)).filter(|_| !again);
+            rescue_resolution(git, state, workspace, wanted, open.since)?;
+            workspace::open_conflict(git, workspace, onto, tip, label.short(), *again)
+                .with_context(|| format!("laying the conflict out in {}", workspace.path))
+        }
+        Op::CloseConflict {
+            workspace, onto, ..
+        } => {
+            let name = WorkspaceName::Integration;
+            confine::forget(&scene(tools, state, &name, workspace), open.since)?;
+            rescue_resolution(git, state, workspace, None, open.since)?;
+            fault::point("effect:put-aside");
+            workspace::reset(git, workspace, onto)
+                .with_context(|| format!("bringing {} to {}", workspace.path, onto.short()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Keeps what somebody did about a conflict that lies in the integration workspace, unless it is the one that is
+/// wanted there.
+fn rescue_resolution(
+    git: &Git,
+    state: &RunState,
+    workspace: &Workspace,
+    wanted: Option<(&CommitId, &CommitId)>,
+    at: Timestamp,
+) -> Result<()> {
+    let Some((onto, tip)) = workspace::laid_out(workspace) else {
+        return Ok(());
+    };
+    if wanted == Some((&onto, &tip)) || !workspace::is_touched(git, workspace)? {
+        return Ok(());
+    }
+    let stamp = at.strftime("%Y%m%dT%H%M%S%3fZ").to_string();
+    let name = state.slug.rescue("integration", &stamp);
+    workspace::rescue(git, workspace, &onto, &name, at, Caps::default())
+        .with_context(|| format!("keeping the resolution in {}", workspace.path))?;
+    Ok(())
 }
 
 fn frozen_target(state: &RunState) -> Result<RefName> {

@@ -10,8 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::jobs::Job;
 use super::message::{Input, Message, Tools};
 use super::session::Session;
-use super::{confine, effect, merging, rebuild, restack, unit, work};
-use crate::integrate;
+use super::{confine, effect, merging, rebuild, resolving, restack, unit, work};
 use crate::journal::Found;
 use crate::model::id::RequestId;
 use crate::model::op::{MergeSide, OpOutcome};
@@ -77,8 +76,14 @@ impl Executor {
         let _ = self.inbox.remove(request);
     }
 
-    /// Makes a commit of the resolution that lies in the integration workspace, or says why there is none.
-    pub(super) fn resolution(&self, state: &RunState, at: Timestamp) -> Result<Merge, String> {
+    /// Makes a commit of the resolution that lies in the integration workspace, or says why there is none. `why`
+    /// explains what it lacks of the two sides' changes, if it is not empty.
+    pub(super) fn resolution(
+        &self,
+        state: &RunState,
+        at: Timestamp,
+        why: &str,
+    ) -> Result<Merge, String> {
         let integration = state.integration.as_ref().ok_or("nothing is integrated")?;
         let (Some((side, onto)), Some(workspace)) =
             (&integration.resolving, &integration.workspace)
@@ -110,7 +115,14 @@ impl Executor {
             Ok(workspace::Resolution::Unresolved(paths)) => Err(still_conflicted(&paths)),
             Ok(workspace::Resolution::Refused(why)) => Err(why.join("; ")),
             Ok(workspace::Resolution::Tree { tree, .. }) => {
-                integrate::resolution_commit(git, &state.slug, onto, tip, tree, at)
+                resolving::commit(git, state, onto, tip, tree, at)
+                    .map(|mut merge| {
+                        if let Some(proof) = &mut merge.proof {
+                            proof.explain(why);
+                            proof.asks = !proof.is_explained();
+                        }
+                        merge
+                    })
                     .map_err(|error| format!("{error:#}"))
             }
             Err(error) => Err(format!("{error:#}")),

@@ -53,6 +53,10 @@ pub(super) fn facts(
         Input::Followed { target, result } => vec![match result {
             MergeResult::Clean(merge) => EventKind::TargetMerged { merge, target },
             MergeResult::Conflict(conflict) => EventKind::TargetConflicted { conflict },
+            MergeResult::Doubt(_) => {
+                let why = "its result is in doubt (this is a bug in dynwf)";
+                could_not(&Job::FollowTarget, None, why)
+            }
             MergeResult::Failed(why) => could_not(&Job::FollowTarget, None, &why),
         }],
         Input::Rebuilt(rebuild) => rebuilt(state, rebuild),
@@ -261,6 +265,7 @@ fn merged(state: &RunState, results: Vec<(PacketId, MergeResult)>) -> Vec<EventK
             MergeResult::Conflict(conflict) => {
                 facts.push(EventKind::PacketConflicted { packet, conflict });
             }
+            MergeResult::Doubt(proof) => facts.push(EventKind::MergeDoubted { packet, proof }),
             MergeResult::Failed(why) => facts.push(could_not(&Job::Merge, Some(&packet), &why)),
         }
     }

@@ -11,7 +11,7 @@ use super::queue;
 use super::work::{integration_of, packet_of, result_of, time_of};
 use crate::fault;
 use crate::git::Batch;
-use crate::integrate::{self, PacketMerge};
+use crate::integrate::{self, Made, PacketMerge};
 use crate::model::evidence::Evidence;
 use crate::model::id::PacketId;
 use crate::model::state::RunState;
@@ -32,7 +32,7 @@ pub(super) fn merge(tools: &Tools, state: &RunState) -> Result<Input> {
             .unwrap_or_else(|error| MergeResult::Failed(format!("{error:#}")));
         let merge = match &result {
             MergeResult::Clean(merge) => Some(merge),
-            MergeResult::Conflict(_) | MergeResult::Failed(_) => None,
+            MergeResult::Conflict(_) | MergeResult::Doubt(_) | MergeResult::Failed(_) => None,
         };
         queue::assume(&mut state, &id, merge);
         results.push((id, result));
@@ -74,11 +74,35 @@ pub(super) fn merge_one(
             onto: &integration.commit,
             tip: &collected.tip,
             resolution: packet.resolution.as_ref(),
+            settled_by: packet.settled_by.as_deref(),
             strategy: frozen.plan.integration.strategy,
             evidence,
             at: time_of(packet, state),
         },
     )
     .with_context(|| format!("merging packet {id} onto {}", integration.commit.short()))?;
-    Ok(result_of(merged, state, &integration.commit))
+    let mut result = result_of(merged, state, &integration.commit);
+    if let MergeResult::Clean(merge) = &mut result
+        && (merge.road != "tree" || batch.merged_texts())
+    {
+        // To be compared it has to be there.
+        batch.write()?;
+        let known = packet.proof.as_ref();
+        let made = Made {
+            onto: &merge.onto,
+            tip: &collected.tip,
+            tree: &merge.tree,
+            exempt: known.map_or(&[], |known| &known.exempt),
+        };
+        let mut proof = integrate::prove(&tools.git, &made)?;
+        if let Some(known) = known {
+            proof.explain_like(known);
+        }
+        if !proof.is_whole() && !known.is_some_and(|known| proof.is_within(known)) {
+            proof.asks = true;
+            return Ok(MergeResult::Doubt(proof));
+        }
+        merge.proof = Some(proof);
+    }
+    Ok(result)
 }

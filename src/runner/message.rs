@@ -12,6 +12,7 @@ use crate::model::gate::Binding;
 use crate::model::id::{CommitId, OpId, PacketId, TreeId, UnitId};
 use crate::model::op::OpOutcome;
 use crate::model::packet::{Collected, Conflict, Merge, Rebuild, Restack, Weight};
+use crate::model::proof::Proof;
 use crate::model::request::Request;
 use crate::model::script::Reply;
 use crate::model::unit::{UnitOutcome, Usage};
@@ -180,6 +181,8 @@ pub(super) enum MergeResult {
     Clean(Merge),
     /// A conflict.
     Conflict(Conflict),
+    /// A merge that lacks something of a side's change, which nobody has seen yet.
+    Doubt(Proof),
     /// Git could not answer, and will not if it is asked again.
     Failed(String),
 }

@@ -28,6 +28,7 @@ mod planner;
 mod queue;
 mod rebuild;
 mod requests;
+mod resolving;
 mod restack;
 mod rules;
 mod script;

@@ -27,7 +27,7 @@ pub(super) fn next_merge(state: &RunState) -> Option<PacketId> {
     }
     let accepted: Vec<(&PacketId, &PacketState)> = state
         .in_plan_order()
-        .filter(|(_, packet)| packet.stage == Stage::Accepted)
+        .filter(|(id, packet)| packet.stage == Stage::Accepted && !is_in_doubt(state, id, packet))
         .collect();
     let made = |packet: &PacketState| {
         packet
@@ -47,6 +47,17 @@ pub(super) fn next_merge(state: &RunState) -> Option<PacketId> {
         Order::SmallestFirst => free.min_by_key(|(_, packet)| size(packet)),
     }
     .map(|(id, _)| id.clone())
+}
+
+/// Whether the packet's merge lacks something that a person has not agreed to.
+pub(super) fn is_in_doubt(state: &RunState, id: &PacketId, packet: &PacketState) -> bool {
+    packet.proof.as_ref().is_some_and(|proof| proof.asks)
+        && !state.gates.get(&GateId::risk(id)).is_some_and(|gate| {
+            matches!(
+                gate.status,
+                GateStatus::Approved { .. } | GateStatus::Consumed { .. }
+            )
+        })
 }
 
 /// Takes into account, on a copy of the state, what came of a packet's turn: [`next_merge`] then names the one

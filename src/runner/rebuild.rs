@@ -58,6 +58,11 @@ pub(super) fn rebuild(tools: &Tools, state: &RunState) -> Result<Input> {
                     rebuild.conflicts.push((id.clone(), conflict));
                     continue;
                 }
+                // It comes again, and a person is asked then.
+                MergeResult::Doubt(_) => {
+                    rebuild.out.push(id.clone());
+                    continue;
+                }
                 MergeResult::Failed(why) => bail!("merging {id} again: {why}"),
             }
         };

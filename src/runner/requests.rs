@@ -7,7 +7,7 @@ use crate::gate;
 use crate::model::event::{EventKind, GivenUp};
 use crate::model::gate::GateKind;
 use crate::model::id::{GateId, PacketId};
-use crate::model::op::MergeSide;
+use crate::model::op::{MergeSide, Op};
 use crate::model::packet::Merge;
 use crate::model::plan::Plan;
 use crate::model::request::{Request, RequestBody};
@@ -43,8 +43,9 @@ pub(super) fn answer(
         RequestBody::Drop { packet, why } => give_up(state, packet, GivenUp::Dropped, why),
         RequestBody::Claim { packet } => claim(state, request, packet),
         RequestBody::Done { packet, note } => done(state, request, packet, note),
-        RequestBody::Continue => resolved(state, request, resolution),
-        RequestBody::Skip { why } => skip(state, why),
+        RequestBody::Continue { .. } => resolved(state, request, resolution),
+        RequestBody::Abort => abort(state),
+        RequestBody::Skip { packet, why } => skip(state, packet.as_ref(), why),
         RequestBody::Amend { plan } => amended(state, request, plan),
         RequestBody::Stop => Ok(Vec::new()),
     };
@@ -225,6 +226,8 @@ fn resolved(
             packet: packet.clone(),
             commit: merge.commit,
             by: request.by.clone(),
+            rung: String::new(),
+            proof: merge.proof,
         },
         MergeSide::Target => EventKind::TargetMerged {
             merge,
@@ -236,26 +239,66 @@ fn resolved(
     }])
 }
 
-fn skip(state: &RunState, why: &str) -> Answered {
+/// Takes the layout away; the conflict stays open.
+fn abort(state: &RunState) -> Answered {
+    let laid_out = state
+        .integration
+        .as_ref()
+        .and_then(|at| at.resolving.as_ref().zip(at.workspace.as_ref()));
+    let Some(((side, onto), workspace)) = laid_out else {
+        return Err("no conflict is laid out".to_owned());
+    };
+    if state.works_in(&WorkspaceName::Integration) || state.is_laying_out() {
+        return Err("a unit is at work on the conflict: dynwf stop ends it first".to_owned());
+    }
+    Ok(vec![EventKind::OpBegan {
+        op: Op::CloseConflict {
+            workspace: workspace.clone(),
+            side: side.clone(),
+            onto: onto.clone(),
+        },
+    }])
+}
+
+/// Waives a packet that conflicts.
+fn skip(state: &RunState, packet: Option<&PacketId>, why: &str) -> Answered {
     let laid_out = state
         .integration
         .as_ref()
         .and_then(|integration| integration.resolving.as_ref())
         .map(|(side, _)| side);
-    let packet = match laid_out {
-        Some(MergeSide::Packet(packet)) => Some(packet.clone()),
-        Some(MergeSide::Target) => {
+    let conflicted = |id: &PacketId| {
+        state
+            .packets
+            .get(id)
+            .is_some_and(|packet| packet.stage == Stage::Conflicted)
+    };
+    let packet = match (packet, laid_out) {
+        (Some(id), _) => {
+            stage_of(state, id)?;
+            if !conflicted(id) {
+                return Err(format!(
+                    "packet {id} does not conflict: it is {}; dynwf packet drop {} {id} waives a packet",
+                    state.status_of(id).word(),
+                    state.slug
+                ));
+            }
+            id.clone()
+        }
+        (None, Some(MergeSide::Packet(packet))) => packet.clone(),
+        (None, Some(MergeSide::Target)) => {
             return Err("the conflict is with the target branch and cannot be skipped".to_owned());
         }
-        None => state
+        (None, None) => state
             .in_plan_order()
-            .find(|(_, packet)| packet.stage == Stage::Conflicted)
-            .map(|(id, _)| id.clone()),
+            .map(|(id, _)| id)
+            .find(|id| conflicted(id))
+            .cloned()
+            .ok_or("no packet conflicts")?,
     };
-    let packet = packet.ok_or("no packet conflicts")?;
     Ok(vec![EventKind::PacketGivenUp {
         packet,
-        how: GivenUp::Rejected,
+        how: GivenUp::Dropped,
         why: why.to_owned(),
     }])
 }

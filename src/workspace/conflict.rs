@@ -42,7 +42,7 @@ pub enum Resolution {
 /// Lays the merge of `tip` onto `onto` out in a workspace with a detached HEAD: HEAD is `onto`, `MERGE_HEAD` is
 /// `tip`, the files hold conflict markers. `label`, such as `dynwf/<slug>/<packet>`, is what the markers call
 /// the packet's side, if it names `tip`. No hook runs. If this very merge is laid out already, nothing is
-/// touched: a person may be at work on it.
+/// touched, unless `again`: a person may be at work on it.
 ///
 /// # Errors
 /// If there is nothing to merge, or git fails.
@@ -52,10 +52,11 @@ pub fn open_conflict(
     onto: &CommitId,
     tip: &CommitId,
     label: &str,
+    again: bool,
 ) -> Result<()> {
     let laid_out = Laid::read(Path::new(&workspace.admin))
         .is_some_and(|laid| laid.onto == *onto && laid.tip == *tip);
-    if laid_out && Place::open(git, workspace)?.is_there()? {
+    if laid_out && !again && Place::open(git, workspace)?.is_there()? {
         return Ok(());
     }
     reset(git, workspace, onto)?;
@@ -94,6 +95,28 @@ pub fn open_conflict(
         text.push_str(&format!("{name} {stamp}\n"));
     }
     Rights::like(git.common_dir())?.replace(&place.admin.join(CONFLICT), text.as_bytes())
+}
+
+/// Returns the commits whose merge is laid out in a workspace: the one merged onto, and the one merged.
+pub fn laid_out(workspace: &Workspace) -> Option<(CommitId, CommitId)> {
+    let laid = Laid::read(Path::new(&workspace.admin))?;
+    Some((laid.onto, laid.tip))
+}
+
+/// Whether somebody did something about the conflict that is laid out in a workspace: touched a file of it.
+///
+/// # Errors
+/// If the workspace is unknown to git.
+pub fn is_touched(git: &Git, workspace: &Workspace) -> Result<bool> {
+    let place = Place::open(git, workspace)?;
+    let Some(laid) = Laid::read(&place.admin) else {
+        return Ok(false);
+    };
+    Ok(place.is_there()?
+        && laid
+            .stamps
+            .iter()
+            .any(|(path, then)| *then != stamp(&place.work.join(disk::os_path(path)))))
 }
 
 /// Takes what lies in the workspace as the resolution of the conflict in `conflicted` (paths as the merge

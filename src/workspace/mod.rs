@@ -39,7 +39,7 @@ mod walk;
 mod tests;
 
 pub use collect::{CollectSpec, Collection, Outcome, collect, settle};
-pub use conflict::{Resolution, open_conflict, resolution};
+pub use conflict::{Resolution, is_touched, laid_out, open_conflict, resolution};
 pub use disk::free_bytes;
 pub use harvest::{Harvest, Keep, Script, harvest};
 pub use include::copy_included;

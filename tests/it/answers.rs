@@ -148,7 +148,7 @@ fn a_conflict_is_skipped_or_its_packet_done_anew() {
     dynwf.line("packet retry lines db").success();
     dynwf.line("run lines").expect_code(4);
     dynwf.line("integrate lines --skip");
-    assert_packet(&dynwf.status("lines"), "db", "rejected", "left out");
+    assert_packet(&dynwf.status("lines"), "db", "cancelled", "left out");
     dynwf.line("run lines").expect_code(3);
     assert!(integrated(&repo, "crates/core/src/lib.rs").ends_with("// net"));
     dynwf.line("integrate lines --skip").expect_code(2);

@@ -63,6 +63,7 @@ impl RunState {
                 self.cut_short.clear();
                 if let Some(integration) = &mut self.integration {
                     integration.broken = None;
+                    integration.put_off = false;
                 }
             }
             EventKind::RunEnded { .. } => self.open_run = false,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Integration, OpenOp, Refusal, RunState, Stage};
 use crate::model::gate::{GateStatus, LandPlan, PushPlan};
 use crate::model::id::{CommitId, GateId, OpId};
-use crate::model::op::{MoveWhy, Op, OpOutcome};
+use crate::model::op::{MergeSide, MoveWhy, Op, OpOutcome};
 use crate::model::unit::WorkspaceName;
 
 impl RunState {
@@ -19,6 +19,7 @@ impl RunState {
             } => {
                 for packet in packets {
                     self.spend(&GateId::merge(packet), id.0);
+                    self.spend(&GateId::risk(packet), id.0);
                 }
                 self.spend(&GateId::integrate(), id.0);
             }
@@ -151,12 +152,8 @@ impl RunState {
                     integration.resolving = None;
                 }
             }
-            Op::OpenConflict { side, onto, .. } => {
-                if let Some(integration) = &mut self.integration {
-                    integration.holds = None;
-                    integration.resolving = Some((side, onto));
-                }
-            }
+            Op::OpenConflict { side, onto, .. } => self.conflict_laid_out(side, onto),
+            Op::CloseConflict { onto, .. } => self.conflict_put_off(onto),
             Op::RemoveWorkspace { name, .. } => self.workspace_removed(&name, outcome),
             Op::AdvancePacket { packet, refs, .. } => {
                 if let Some(packet) = self.packets.get_mut(&packet) {
@@ -187,6 +184,26 @@ impl RunState {
                 self.push_asked = None;
                 self.pushed.push(plan.binding);
             }
+        }
+    }
+
+    fn conflict_laid_out(&mut self, side: MergeSide, onto: CommitId) {
+        if let MergeSide::Packet(id) = &side
+            && let Some(packet) = self.packets.get_mut(id)
+        {
+            packet.refused = false;
+        }
+        if let Some(integration) = &mut self.integration {
+            integration.holds = None;
+            integration.resolving = Some((side, onto));
+        }
+    }
+
+    fn conflict_put_off(&mut self, onto: CommitId) {
+        if let Some(integration) = &mut self.integration {
+            integration.holds = Some(onto);
+            integration.resolving = None;
+            integration.put_off = true;
         }
     }
 
@@ -231,6 +248,7 @@ impl RunState {
                     holds: None,
                     set_up: 0,
                     resolving: None,
+                    put_off: false,
                     following: None,
                     weight: None,
                     conflict: None,

@@ -70,7 +70,8 @@ impl RunState {
             }
             EventKind::PacketConflicted { conflict, .. } => {
                 packet.conflict = Some(conflict.clone());
-                packet.resolution = None;
+                packet.refused = false;
+                packet.forget_resolution();
                 packet.come_to(Stage::Conflicted, None, at);
             }
             EventKind::PacketBlamed { blame, why, .. } => {
@@ -86,8 +87,35 @@ impl RunState {
                 packet.restack = Some((**restack).clone());
                 packet.since = Some(at);
             }
-            EventKind::ConflictResolved { commit, by, .. } => {
+            EventKind::MergeDoubted { proof, .. } => {
+                packet.proof = Some(proof.clone());
+                packet.merge = None;
+            }
+            EventKind::ResolutionRefused { why, .. } => {
+                packet.forget_resolution();
+                packet.refused = true;
+                packet
+                    .notes
+                    .push(format!("a resolution was refused: {why}"));
+                packet.come_to(Stage::Conflicted, None, at);
+                // The no was for that resolution: the next one is asked about anew.
+                if let Some(gate) = self.gates.get_mut(&GateId::risk(id))
+                    && gate.status == GateStatus::Denied
+                {
+                    gate.status = GateStatus::Revoked;
+                }
+            }
+            EventKind::ConflictResolved {
+                commit,
+                by,
+                rung,
+                proof,
+                ..
+            } => {
+                let rung = Some(rung.as_str()).filter(|rung| !rung.is_empty());
                 packet.resolution = Some(commit.clone());
+                packet.settled_by = Some(rung.unwrap_or("person").to_owned());
+                packet.proof.clone_from(proof);
                 packet.notes.push(format!("conflict resolved by {by}"));
                 packet.come_to(Stage::Accepted, None, at);
                 if let Some(resolving) = laid_out {
@@ -144,6 +172,12 @@ impl PacketState {
         self.stage = stage;
         self.reason = reason;
         self.since = Some(at);
+    }
+
+    fn forget_resolution(&mut self) {
+        self.resolution = None;
+        self.settled_by = None;
+        self.proof = None;
     }
 
     /// What stays of a packet when it begins again: its history and what it used, not its work. The workspace

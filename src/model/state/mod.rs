@@ -28,6 +28,7 @@ use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, Slug, Tree
 use super::op::{MergeSide, Op};
 use super::packet::{Blame, Collected, Conflict, Merge, Rebuild, Restack, Weight, Workspace};
 use super::plan::Plan;
+use super::proof::Proof;
 use super::unit::{Unit, UnitOutcome, Usage, WorkspaceName};
 
 pub use verdict::Verdict;
@@ -158,6 +159,8 @@ pub struct Integration {
     pub set_up: u32,
     /// Whose conflict is laid out in the workspace, and onto which commit.
     pub resolving: Option<(MergeSide, CommitId)>,
+    /// A person put the conflict off: none is laid out in this run.
+    pub put_off: bool,
     /// A moved target's merge that no ref names yet.
     pub following: Option<(Merge, CommitId)>,
     /// What landing it would change, when it was last looked at.
@@ -249,8 +252,14 @@ pub struct PacketState {
     pub merge: Option<Merge>,
     /// What it conflicts with.
     pub conflict: Option<Conflict>,
-    /// A person's resolution of the conflict.
+    /// The resolution of the conflict.
     pub resolution: Option<CommitId>,
+    /// What made the resolution: `rule NAME…`, `resolver NAME` or `person`.
+    pub settled_by: Option<String>,
+    /// A person did not want the last resolution: the conflict is to be laid out anew.
+    pub refused: bool,
+    /// What its merge lacks of the two sides' changes, as a person saw it or is to see it.
+    pub proof: Option<Proof>,
     /// What it was taken out for, in this attempt or an earlier one.
     pub blamed: Option<Blame>,
     /// Its work on another base, which its branch does not name yet.

@@ -4,6 +4,7 @@ use super::{PacketState, RunState, ScriptState, Stage};
 use crate::model::evidence::Evidence;
 use crate::model::gate::{Gate, GateStatus};
 use crate::model::id::{GateId, PacketId, TreeId};
+use crate::model::op::Op;
 use crate::model::plan::{Check, Packet};
 use crate::model::status::{PacketStatus, WorkflowStatus};
 use crate::model::unit::{Unit, WorkspaceName};
@@ -31,6 +32,7 @@ impl RunState {
             Stage::Collected if self.is_approved(&GateId::merge(id)) => PacketStatus::Accepted,
             Stage::Collected if self.checks_passed(id) => PacketStatus::Checked,
             Stage::Collected => PacketStatus::Collected,
+            Stage::Accepted if self.waits_at(&GateId::risk(id)) => PacketStatus::Waiting,
             Stage::Accepted => PacketStatus::Accepted,
             Stage::Integrated => PacketStatus::Integrated,
             Stage::NoChange => PacketStatus::NoChange,
@@ -74,6 +76,11 @@ impl RunState {
                     None => format!("yours: dynwf packet next {}", self.slug),
                 })
             }
+            Stage::Accepted => self
+                .gates
+                .get(&GateId::risk(id))
+                .filter(|gate| gate.status == GateStatus::Waiting)
+                .map(|gate| gate.why.join("; ")),
             Stage::Prepared | Stage::Collected => self
                 .gates
                 .get(&GateId::packet(id))
@@ -136,6 +143,13 @@ impl RunState {
             .values()
             .map(|live| &live.unit)
             .filter(move |unit| &unit.workspace == workspace)
+    }
+
+    /// Whether a conflict is being laid out, or its layout taken away.
+    pub fn is_laying_out(&self) -> bool {
+        self.ops
+            .values()
+            .any(|open| matches!(open.op, Op::OpenConflict { .. } | Op::CloseConflict { .. }))
     }
 
     /// Whether a unit runs in a workspace.

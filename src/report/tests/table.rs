@@ -212,15 +212,16 @@ fn the_json_has_the_published_fields() {
     assert_eq!(
         *first,
         serde_json::json!({
-            "id": "01-cli", "status": "integrated", "agent": "command",
-            "branch": "dynwf/refactor/01-cli", "worktree": "/w/01-cli",
-            "base": commit('3'), "tip": commit('a'), "attempts": 1,
-            "files": 12, "additions": 148, "deletions": 96, "reason": null,
-            "objective": "Replace the facade in 01-cli", "kind": "edit", "after": [],
-            "parent_work": false, "turn": 1, "turns": 1, "doing": null,
-            "accepted_by": "policy", "merged": commit('4'), "conflict": [], "checks": [],
-            "notes": [], "seconds": 4, "tokens": 0,
-        })
+                   "id": "01-cli", "status": "integrated", "agent": "command",
+                   "branch": "dynwf/refactor/01-cli", "worktree": "/w/01-cli",
+                   "base": commit('3'), "tip": commit('a'), "attempts": 1,
+                   "files": 12, "additions": 148, "deletions": 96, "road": "tree", "reason": null,
+        "reason": null,
+                   "objective": "Replace the facade in 01-cli", "kind": "edit", "after": [],
+                   "parent_work": false, "turn": 1, "turns": 1, "doing": null,
+                   "accepted_by": "policy", "merged": commit('4'), "conflict": [], "checks": [],
+                   "notes": [], "seconds": 4, "tokens": 0,
+               })
     );
     assert_eq!(value["packets"][4]["attempts"], 0, "parent work not taken");
     let gate = &value["gates"][0];

@@ -10,6 +10,7 @@ use crate::model::op::{MergeSide, MoveWhy, Op};
 use crate::model::plan::{Check, Kind, Packet};
 use crate::model::state::{PacketState, RunState, Stage, Verdict};
 use crate::model::unit::{UnitKind, UnitOutcome, WorkspaceName};
+use crate::report::lacks::proof_of;
 use crate::report::words::one_line;
 
 /// Whole seconds from one time to a later one.
@@ -46,6 +47,8 @@ pub(super) fn packet_view(state: &RunState, id: &PacketId, packet: &PacketState)
         doing: doing(state, id, packet),
         accepted_by: packet.accepted_by.clone(),
         merged: packet.merge.as_ref().map(|merge| merge.commit.clone()),
+        road: packet.merge.as_ref().map(|merge| merge.road.clone()),
+        proof: proof_of(packet).cloned(),
         conflict: packet
             .conflict
             .iter()

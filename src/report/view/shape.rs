@@ -8,6 +8,7 @@ use crate::model::id::{CommitId, GateId, PacketId, RefName, Slug, TreeId};
 use crate::model::op::RefUpdate;
 use crate::model::packet::ConflictFile;
 use crate::model::plan::Kind;
+use crate::model::proof::Proof;
 use crate::model::status::{PacketStatus, WorkflowStatus};
 use crate::report::next::Next;
 
@@ -135,6 +136,12 @@ pub struct PacketView {
     pub accepted_by: Option<String>,
     /// The commit on the integration branch that brought it.
     pub merged: Option<CommitId>,
+    /// What made that merge: `tree`, `git`, `rule NAME…`, `resolver NAME`, `person`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub road: Option<String>,
+    /// What its merge lacks of the two sides' changes; none where every file is one side's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
     /// What it conflicts in.
     pub conflict: Vec<ConflictFile>,
     /// Its checks.

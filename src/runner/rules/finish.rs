@@ -39,6 +39,7 @@ fn is_moot(state: &RunState, gate: &Gate) -> bool {
     };
     match gate.kind {
         GateKind::Merge => stage_after("merge:").is_some_and(|stage| stage != Stage::Collected),
+        GateKind::Risk => stage_after("risk:").is_some_and(|stage| stage != Stage::Accepted),
         GateKind::Packet => stage_after("packet:").is_some_and(Stage::is_settled),
         GateKind::Land => state.integration.as_ref().is_some_and(|integration| {
             let update = gate.binding.updates.first();

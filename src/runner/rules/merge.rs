@@ -168,6 +168,7 @@ pub(super) fn lay_out_conflict(
     if !options.goal.integrates()
         || options.winding_down
         || integration.resolving.is_some()
+        || integration.put_off
         || !state.units.is_empty()
         || !state.ops.is_empty()
         || state.is_scripted()
@@ -175,7 +176,7 @@ pub(super) fn lay_out_conflict(
     {
         return Vec::new();
     }
-    let Some((side, tip)) = first_conflict(state, integration) else {
+    let Some((side, tip, again)) = first_conflict(state, integration) else {
         return Vec::new();
     };
     let op = match &integration.workspace {
@@ -185,6 +186,7 @@ pub(super) fn lay_out_conflict(
             side,
             onto: integration.commit.clone(),
             tip,
+            again,
         },
     };
     begin_unless_refused(state, op)
@@ -193,16 +195,16 @@ pub(super) fn lay_out_conflict(
 fn first_conflict(
     state: &RunState,
     integration: &Integration,
-) -> Option<(MergeSide, crate::model::id::CommitId)> {
+) -> Option<(MergeSide, crate::model::id::CommitId, bool)> {
     if integration.conflict.is_some() {
-        return Some((MergeSide::Target, state.target_seen.clone()?));
+        return Some((MergeSide::Target, state.target_seen.clone()?, false));
     }
     state
         .in_plan_order()
         .filter(|(_, packet)| packet.stage == Stage::Conflicted)
         .find_map(|(id, packet)| {
             let tip = packet.collected.as_ref()?.tip.clone();
-            Some((MergeSide::Packet(id.clone()), tip))
+            Some((MergeSide::Packet(id.clone()), tip, packet.refused))
         })
 }
 

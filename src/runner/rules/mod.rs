@@ -5,6 +5,7 @@
 //! dispatcher calls [`next`] again and again on the state that the last answer led to.
 
 mod calls;
+mod doubt;
 mod finish;
 mod merge;
 mod question;
@@ -36,6 +37,7 @@ const RULES: &[Rule] = &[
     rebuild::move_restacked,
     calls::answer,
     calls::hand_over,
+    doubt::settle,
     merge::move_branch,
     merge::follow_target,
     calls::share,

@@ -345,6 +345,7 @@ impl World {
                 commit: commit(serial),
                 tree: tree(serial),
                 road: "git".to_owned(),
+                proof: None,
             })
         }
     }

@@ -70,7 +70,7 @@ fn a_conflict_is_laid_out_and_its_resolution_taken() {
     let (ours, theirs) = two_sides(&fixture);
     sh(&fixture.root, "mkdir -p .git/hooks; printf '#!/bin/sh\\ntouch ran\\nexit 1\\n' >.git/hooks/pre-merge-commit
                        cp .git/hooks/pre-merge-commit .git/hooks/post-merge; chmod +x .git/hooks/*");
-    open_conflict(&fixture.git, &workspace, &ours, &theirs, "packet").expect("laid out");
+    open_conflict(&fixture.git, &workspace, &ours, &theirs, "packet", false).expect("laid out");
     assert_eq!(
         sh(there, "git rev-parse HEAD MERGE_HEAD"),
         format!("{ours}\n{theirs}")
@@ -87,7 +87,8 @@ fn a_conflict_is_laid_out_and_its_resolution_taken() {
     assert_eq!(ask(), unresolved(&["docs/doc.txt", "src/one.txt"]));
 
     fs::write(there.join("src/one.txt"), "both\n").expect("written");
-    open_conflict(&fixture.git, &workspace, &ours, &theirs, "packet").expect("still laid out");
+    open_conflict(&fixture.git, &workspace, &ours, &theirs, "packet", false)
+        .expect("still laid out");
     assert_eq!(
         ask(),
         unresolved(&["docs/doc.txt"]),
@@ -114,7 +115,15 @@ fn a_person_may_have_committed_by_himself() {
     let workspace = fixture.detached("demo.integration");
     let there = work(&workspace);
     let (ours, theirs) = two_sides(&fixture);
-    open_conflict(&fixture.git, &workspace, &ours, &theirs, "no such name").expect("laid out");
+    open_conflict(
+        &fixture.git,
+        &workspace,
+        &ours,
+        &theirs,
+        "no such name",
+        false,
+    )
+    .expect("laid out");
     let text = fs::read_to_string(there.join("src/one.txt")).expect("there");
     assert!(text.contains(&format!(">>>>>>> {theirs}")), "{text}");
     sh(there, "git add -A; git commit -qm 'with markers'");
@@ -153,7 +162,7 @@ fn a_text_about_conflicts_is_no_conflict() {
     let (ours, theirs) = ids.split_once('\n').expect("two ids");
     let workspace = fixture.detached("demo.integration");
     let (ours, theirs) = (ours.parse().expect("id"), theirs.parse().expect("id"));
-    open_conflict(&fixture.git, &workspace, &ours, &theirs, "packet").expect("laid out");
+    open_conflict(&fixture.git, &workspace, &ours, &theirs, "packet", false).expect("laid out");
     sh(
         work(&workspace),
         &format!("{{ echo both; {markers}; }} >src/one.txt; git add -A"),
@@ -167,6 +176,6 @@ fn what_is_merged_already_is_no_conflict() {
     let fixture = Fixture::new();
     let workspace = fixture.detached("demo.integration");
     let base = fixture.base();
-    assert!(open_conflict(&fixture.git, &workspace, &base, &base, "main").is_err());
+    assert!(open_conflict(&fixture.git, &workspace, &base, &base, "main", false).is_err());
     assert!(!try_sh(work(&workspace), "git rev-parse -q --verify MERGE_HEAD").0);
 }

@@ -1,5 +1,6 @@
 //! `dynwf script run`: scripts as workflows, with agents that are shell commands.
 
+mod checking;
 mod crash;
 mod packets;
 mod running;

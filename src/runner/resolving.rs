@@ -1,0 +1,33 @@
+//! Making a merge of what lies resolved in the integration workspace.
+
+use anyhow::Result;
+use jiff::Timestamp;
+
+use crate::git::Git;
+use crate::integrate::{self, Made};
+use crate::model::id::{CommitId, TreeId};
+use crate::model::packet::Merge;
+use crate::model::state::RunState;
+
+/// Makes the commit of a resolution, and compares it with both sides of the conflict.
+pub(super) fn commit(
+    git: &Git,
+    state: &RunState,
+    onto: &CommitId,
+    tip: &CommitId,
+    tree: TreeId,
+    at: Timestamp,
+) -> Result<Merge> {
+    let mut merge = integrate::resolution_commit(git, &state.slug, onto, tip, tree, at)?;
+    let proof = integrate::prove(
+        git,
+        &Made {
+            onto,
+            tip,
+            tree: &merge.tree,
+            exempt: &[],
+        },
+    )?;
+    merge.proof = Some(proof);
+    Ok(merge)
+}
