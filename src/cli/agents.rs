@@ -1,4 +1,4 @@
-//! `dynwf agents list`: which clients are here.
+//! `dynwf agents list`: which clients are here; `agents test` is `agents_test`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::context::Context;
 use super::output;
 use crate::agent::{self, client};
-use crate::config::Config;
+use crate::config::{AgentConfig, Config, SandboxMode};
 use crate::error::ExitCode;
+use crate::process::sandbox::{self, Kind};
 use crate::report::json;
 
 /// How long a client may take to say its version.
@@ -21,7 +22,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 #[command(after_help = "\
 Examples:
   dynwf agents list
-  dynwf agents list --json")]
+  dynwf agents list --json
+  dynwf agents test codex          one file in a scratch repository, through the whole loop")]
 pub(super) enum AgentsCommand {
     /// List the agents: built-in and configured, whether their program is here, and which version
     List {
@@ -31,6 +33,11 @@ pub(super) enum AgentsCommand {
         /// Start no program to ask for its version
         #[arg(long)]
         no_version: bool,
+    },
+    /// Let an agent write one file in a scratch repository, and say exactly what failed
+    Test {
+        /// The agent
+        name: String,
     },
 }
 
@@ -49,14 +56,15 @@ pub(super) struct Found {
     pub(super) trouble: Option<String>,
     /// Which variables with credentials are set (never their values).
     pub(super) keys: Vec<String>,
+    /// What keeps it in its place: `bubblewrap` or `none`; nothing where no unit is started.
+    pub(super) sandbox: Option<String>,
     /// Whether it can be used as far as one can see.
     pub(super) usable: bool,
 }
 
-pub(super) fn agents(context: &Context, command: &AgentsCommand) -> Result<ExitCode> {
-    let AgentsCommand::List { json, no_version } = command;
+pub(super) fn list(context: &Context, json: bool, no_version: bool) -> Result<ExitCode> {
     let found = look(&context.config, !no_version)?;
-    if *json {
+    if json {
         output::answer(&json::document(&serde_json::json!({"agents": found})))?;
         return Ok(ExitCode::Done);
     }
@@ -81,7 +89,7 @@ pub(super) fn agents(context: &Context, command: &AgentsCommand) -> Result<ExitC
 }
 
 /// An agent in words.
-fn describe(agent: &Found) -> String {
+pub(super) fn describe(agent: &Found) -> String {
     let mut words = Vec::new();
     if agent.name != agent.adapter {
         words.push(format!("adapter {}", agent.adapter));
@@ -107,6 +115,9 @@ fn describe(agent: &Found) -> String {
             }));
             words.push(path.display().to_string());
         }
+    }
+    if let Some(sandbox) = agent.sandbox.as_ref().filter(|_| agent.usable) {
+        words.push(format!("sandbox {sandbox}"));
     }
     if !agent.keys.is_empty() {
         words.push(format!("{} set", agent.keys.join(", ")));
@@ -141,6 +152,7 @@ pub(super) fn look(config: &Config, versions: bool) -> Result<Vec<Found>> {
             program,
             version: None,
             trouble: None,
+            sandbox: (row.name != "parent").then(|| sandbox_of(config, &table)),
             keys,
             name,
         });
@@ -154,6 +166,18 @@ pub(super) fn look(config: &Config, versions: bool) -> Result<Vec<Found>> {
         });
     }
     Ok(found)
+}
+
+/// What keeps the units of an agent in their place, in a word.
+fn sandbox_of(config: &Config, table: &AgentConfig) -> String {
+    let found = sandbox::available();
+    match table.sandbox.unwrap_or(config.sandbox.mode) {
+        SandboxMode::None => Kind::None.word().to_owned(),
+        SandboxMode::Bubblewrap if found == Kind::None => {
+            "bubblewrap, which does not work here".to_owned()
+        }
+        SandboxMode::Auto | SandboxMode::Bubblewrap => found.word().to_owned(),
+    }
 }
 
 fn ask(agent: &mut Found) {

@@ -7,6 +7,7 @@
 
 mod advice;
 mod agents;
+mod agents_test;
 mod archive;
 mod confirm;
 mod context;
@@ -177,7 +178,10 @@ fn dispatch(
         Command::Init(args) => init::init(&here()?, args),
         Command::Hooks(args) => hooks::hooks(&here()?, args),
         Command::Doctor(args) => doctor::doctor(directory, args),
-        Command::Agents(args) => agents::agents(&here()?, args),
+        Command::Agents(agents::AgentsCommand::List { json, no_version }) => {
+            agents::list(&here()?, *json, *no_version)
+        }
+        Command::Agents(agents::AgentsCommand::Test { name }) => agents_test::test(&here()?, name),
         Command::Prune(args) => prune::prune(&here()?, args),
         Command::Log(args) => log::log(&here()?, args),
         Command::Report(args) => report::report(&here()?, args),

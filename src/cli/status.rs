@@ -9,9 +9,9 @@ use super::context::Context;
 use super::{drive, output, start};
 use crate::error::ExitCode;
 use crate::model::id::Slug;
-use crate::report::json;
 use crate::report::list::{self, Summary};
 use crate::report::view::StatusView;
+use crate::report::{human, json};
 
 /// What is going on, what waits for you, and the command that answers it
 #[derive(Debug, clap::Args)]
@@ -32,14 +32,11 @@ pub(super) fn status(context: &Context, args: &StatusArgs) -> Result<ExitCode> {
     match &args.slug {
         Some(slug) if args.watch => watch(context, slug)?,
         Some(slug) => {
-            let state = match start::planned(context, slug)? {
-                Some(state) => state,
-                None => context.state(slug)?,
-            };
+            let view = view(context, slug)?;
             if args.json {
-                output::answer(&json::status(&StatusView::new(&state, Timestamp::now())))?;
+                output::answer(&json::status(&view))?;
             } else {
-                drive::show(&state)?;
+                output::answer(&human::status(&view, output::look(&io::stdout())))?;
             }
         }
         None => all(context, args.json)?,
@@ -47,11 +44,25 @@ pub(super) fn status(context: &Context, args: &StatusArgs) -> Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
+/// The workflow as it stands, and whether somebody goes on with it. The lock is asked for before and after: a run that
+/// begins or ends meanwhile is not taken for a killed one.
+fn view(context: &Context, slug: &Slug) -> Result<StatusView> {
+    let held = context.store.is_held(slug)?;
+    let state = match start::planned(context, slug)? {
+        Some(state) => state,
+        None => context.state(slug)?,
+    };
+    let held = held || context.store.is_held(slug)?;
+    Ok(StatusView::new(&state, Timestamp::now()).held(&state, held))
+}
+
 fn all(context: &Context, as_json: bool) -> Result<()> {
     let mut workflows = Vec::new();
     for slug in context.store.workflows()? {
+        let held = context.store.is_held(&slug)?;
         if let Some(state) = context.store.read(&slug)? {
-            workflows.push(Summary::new(&state));
+            let held = held || context.store.is_held(&slug)?;
+            workflows.push(Summary::new(&state).held(&state, held));
         }
     }
     for slug in start::plans(context) {
@@ -93,6 +104,11 @@ fn watch(context: &Context, slug: &Slug) -> Result<()> {
             drive::show(&state)?;
         }
         if !context.store.is_held(slug)? {
+            if view(context, slug)?.killed {
+                output::say(&format!(
+                    "note: the run was killed: dynwf run {slug} goes on"
+                ));
+            }
             return Ok(());
         }
         std::thread::sleep(std::time::Duration::from_millis(300));

@@ -121,6 +121,12 @@ pub struct LimitsConfig {
     /// How many MiB a unit may print.
     #[schemars(range(min = 1))]
     pub output_mb: u32,
+    /// How many MiB of data one process of a unit may hold; 0 means no limit.
+    pub memory_mb: u32,
+    /// How many MiB a file may have that a unit writes; 0 means no limit.
+    pub file_mb: u32,
+    /// How many processes a unit in a sandbox may have; 0 means no limit. The kernel does not hold root to it.
+    pub processes: u32,
 }
 
 /// What keeps units in their place.
@@ -146,8 +152,6 @@ pub enum SandboxMode {
     Auto,
     /// Bubblewrap, or nothing runs.
     Bubblewrap,
-    /// Landlock, or nothing runs.
-    Landlock,
     /// None.
     None,
 }
@@ -307,6 +311,9 @@ impl Default for LimitsConfig {
             minutes: 60,
             silence: 15,
             output_mb: 64,
+            memory_mb: 0,
+            file_mb: 0,
+            processes: 8192,
         }
     }
 }

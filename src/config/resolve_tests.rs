@@ -109,7 +109,7 @@ fn wrong_types_words_and_numbers_are_refused_at_their_place() {
     for expected in [
         "dynwf.toml:2:11: `minutes` must be a whole number, not text",
         "dynwf.toml:3:15: `concurrency` must be at least 1",
-        "dynwf.toml:5:8: `mode` must be one of auto, bubblewrap, landlock, none, not `bubblewarp`; did you mean `bubblewrap`?",
+        "dynwf.toml:5:8: `mode` must be one of auto, bubblewrap, none, not `bubblewarp`; did you mean `bubblewrap`?",
         "dynwf.toml:6:8: `read` must be a list, not text",
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");

@@ -66,7 +66,7 @@ pub enum EventKind {
         goal: String,
         /// The version of dynwf.
         version: String,
-        /// What keeps units in their place: `bubblewrap`, `landlock` or `none`.
+        /// What keeps units in their place: `bubblewrap` or `none`.
         sandbox: String,
     },
     /// It let go of the lock.

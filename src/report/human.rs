@@ -227,6 +227,8 @@ fn footer(view: &StatusView, look: Look) -> String {
     }
     if view.archived {
         parts.push("archived".to_owned());
+    } else if view.killed {
+        parts.push("killed".to_owned());
     } else if view.status != WorkflowStatus::Running {
         parts.push(view.status.word().to_owned());
     }

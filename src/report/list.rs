@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::look::{BOLD, CYAN, DIM, GREEN, Look, RED, YELLOW};
-use super::next::{Next, what_to_do};
+use super::next::{Next, was_killed, what_to_do, with_killed};
 use super::words::{counted, duration, one_line, padded, width};
 use crate::model::id::Slug;
 use crate::model::state::RunState;
@@ -31,6 +31,8 @@ pub struct Summary {
     pub gates: usize,
     /// Whether it is archived.
     pub archived: bool,
+    /// Whether its last run was killed, and nobody goes on with it.
+    pub killed: bool,
     /// When something happened last.
     pub updated_at: Option<Timestamp>,
     /// What the reader can do first.
@@ -57,9 +59,20 @@ impl Summary {
                 .count(),
             gates: state.waiting_gates().count(),
             archived: state.archived,
+            killed: false,
             updated_at: state.at,
             next: what_to_do(state).into_iter().next(),
         }
+    }
+
+    /// Says whether a dynwf holds the workflow at this moment, as [`super::view::StatusView::held`].
+    #[must_use]
+    pub fn held(mut self, state: &RunState, held: bool) -> Self {
+        if was_killed(state, held) {
+            self.killed = true;
+            self.next = with_killed(state, what_to_do(state)).into_iter().next();
+        }
+        self
     }
 }
 
@@ -74,11 +87,14 @@ pub fn render(workflows: &[Summary], now: Timestamp, look: Look) -> String {
     for one in workflows {
         let status = if one.archived {
             "archived"
+        } else if one.killed {
+            "killed"
         } else {
             one.status.word()
         };
         let style = match one.status {
             _ if one.archived => DIM,
+            _ if one.killed => YELLOW,
             WorkflowStatus::Complete => GREEN,
             WorkflowStatus::Failed => RED,
             WorkflowStatus::Waiting | WorkflowStatus::Blocked => YELLOW,

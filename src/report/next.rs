@@ -44,6 +44,8 @@ pub enum NextKind {
     Failed,
     /// See to a step that was refused.
     Refused,
+    /// Take up a run that was killed.
+    Killed,
     /// Go on.
     Go,
 }
@@ -67,6 +69,7 @@ impl NextKind {
                 counted(count, "step"),
                 if one { "was" } else { "were" }
             ),
+            Self::Killed => "killed".to_owned(),
             Self::Go => "next".to_owned(),
         }
     }
@@ -95,6 +98,33 @@ pub(super) fn what_to_do(state: &RunState) -> Vec<Next> {
     all.extend(packets(state));
     all.extend(refusals(state));
     all.extend(go_on(state));
+    all
+}
+
+/// Whether the last run began, did not end, and nobody goes on with it.
+pub(super) fn was_killed(state: &RunState, held: bool) -> bool {
+    state.open_run && !held && !state.archived
+}
+
+/// What the reader can do about a workflow whose run was killed: before everything else, let it go on.
+pub(super) fn with_killed(state: &RunState, rest: Vec<Next>) -> Vec<Next> {
+    let units = state.units.len();
+    let detail = if units == 0 {
+        "the last run was killed".to_owned()
+    } else {
+        format!(
+            "the last run was killed; {} may still be at work",
+            counted(units, "unit")
+        )
+    };
+    let mut all = vec![Next {
+        kind: NextKind::Killed,
+        subject: "run".to_owned(),
+        detail,
+        commands: vec![format!("dynwf run {}", state.slug)],
+        in_row: false,
+    }];
+    all.extend(rest.into_iter().filter(|next| next.kind != NextKind::Go));
     all
 }
 

@@ -18,12 +18,12 @@ use super::message::Tools;
 use crate::agent;
 use crate::agent::client;
 use crate::agent::home::ClientCopy;
-use crate::config::{AgentConfig, Network, SandboxMode};
+use crate::config::{AgentConfig, Layout, Network, SandboxMode};
 use crate::error::Failure;
 use crate::model::packet::Workspace;
 use crate::model::state::{RunState, Stage};
 use crate::model::unit::WorkspaceName;
-use crate::process::sandbox::{self, Kind, PrivateGit, Sandbox};
+use crate::process::sandbox::{self, Kind, Limits, PrivateGit, Sandbox};
 use crate::process::{Task, UnitDir};
 use crate::workspace::{self, Keep, Private, Script, Watch};
 
@@ -61,22 +61,26 @@ pub(super) fn kind(mode: SandboxMode) -> Result<Kind> {
         )
         .hint("install bubblewrap and allow user namespaces, or set [sandbox] mode = \"none\"")
         .into()),
-        (SandboxMode::Landlock, _) => {
-            Err(Failure::usage("the sandbox `landlock` is not built yet")
-                .hint("set [sandbox] mode to \"auto\", \"bubblewrap\" or \"none\"")
-                .into())
-        }
     }
 }
 
 /// Puts a task into its sandbox, or notes how things stand around it where there is none.
 pub(super) fn confine(scene: &Scene<'_>, folder: &UnitDir, task: &mut Task) -> Result<()> {
     let config = scene.config();
-    if kind(mode(scene.tools, &config))? == Kind::None {
+    let kind = kind(mode(scene.tools, &config))?;
+    if kind == Kind::None {
+        // All processes of the person would be counted.
+        let limits = Limits {
+            processes: 0,
+            ..scene.limits()
+        };
+        task.argv = limits.hold(std::mem::take(&mut task.argv));
         if *scene.name == WorkspaceName::Checkout {
             return Ok(());
         }
-        return scene.watch(folder);
+        if !scene.is_clone() {
+            return scene.watch(folder);
+        }
     }
     let of_its_own = *scene.name != WorkspaceName::Checkout;
     let private = scene.private();
@@ -87,6 +91,9 @@ pub(super) fn confine(scene: &Scene<'_>, folder: &UnitDir, task: &mut Task) -> R
     }
     if of_its_own {
         private.prepare(&scene.tools.git, scene.workspace)?;
+    }
+    if kind == Kind::None {
+        return scene.watch(folder);
     }
     let mut env = task.env.take().unwrap_or_default();
     give_home(&mut env);
@@ -131,8 +138,15 @@ pub(super) fn release(scene: &Scene<'_>, folder: &UnitDir) -> Result<()> {
         serde_json::from_slice(&text).with_context(|| format!("reading {}", noted.display()))?;
     let unit = folder.root().file_name().unwrap_or_default();
     let stray = scene.folder("stray");
-    let strays = watch.strays(&scene.tools.git, &stray.join(unit))?;
+    let aside = stray.join(unit);
+    let mut strays = watch.strays(&scene.tools.git, &aside)?;
     if !strays.is_empty() {
+        let at = Timestamp::now();
+        let stamp = at.strftime("%Y%m%dT%H%M%S%3fZ-stray").to_string();
+        let keep = scene.state.slug.rescue(&scene.name.to_string(), &stamp);
+        if workspace::keep_strays(&scene.tools.git, &aside, &keep, at)? {
+            strays.push(format!("copies are kept as {keep}"));
+        }
         fs::create_dir_all(&stray).with_context(|| format!("making {}", stray.display()))?;
         let mut text = strays.join("\n");
         text.push('\n');
@@ -194,6 +208,11 @@ fn bring_rest_home(scene: &Scene<'_>, at: Timestamp) -> Result<()> {
 /// Brings home what was left in the private git directory. One that cannot be read is kept aside, and said so.
 fn bring_home(scene: &Scene<'_>, at: Timestamp) -> Result<Vec<String>> {
     let private = scene.private();
+    if private.was_removed() {
+        return Ok(vec![
+            "its own .git was removed; what was committed in it is gone with it".to_owned(),
+        ]);
+    }
     if !private.exists() {
         return Ok(Vec::new());
     }
@@ -230,6 +249,15 @@ impl Scene<'_> {
             .unwrap_or_default()
     }
 
+    fn limits(&self) -> Limits {
+        let limits = &self.tools.config.limits;
+        Limits {
+            memory_mb: limits.memory_mb,
+            file_mb: limits.file_mb,
+            processes: limits.processes,
+        }
+    }
+
     /// The folder of this kind that belongs to the workspace.
     fn folder(&self, kind: &str) -> PathBuf {
         let checkout = Path::new("@checkout");
@@ -241,8 +269,21 @@ impl Scene<'_> {
         folder.join(name.unwrap_or_default())
     }
 
+    /// Whether the workspace is to have a git directory of its own. The one that people resolve conflicts in is not.
+    fn is_clone(&self) -> bool {
+        let wanted = self.tools.config.workspace.layout == Layout::Clone
+            && self.name.packet().is_some()
+            && !self.folder("private").exists();
+        wanted || workspace::has_own_git(self.workspace)
+    }
+
     fn private(&self) -> Private {
-        Private::new(self.folder("private"))
+        let folder = self.folder("private");
+        if self.is_clone() {
+            Private::within(folder, self.workspace)
+        } else {
+            Private::new(folder)
+        }
     }
 
     fn view(
@@ -263,7 +304,8 @@ impl Scene<'_> {
         let network = config.network.unwrap_or(settings.network);
         Sandbox {
             workspace: PathBuf::from(&self.workspace.path),
-            git: Some(PrivateGit {
+            // One of its own lies in the workspace.
+            git: (!self.is_clone()).then(|| PrivateGit {
                 dir: private.git_dir(),
                 pointer: private.pointer(),
             }),
@@ -285,6 +327,7 @@ impl Scene<'_> {
             read: below_home(&settings.read),
             write: below_home(&settings.write),
             offline: network == Network::None,
+            limits: self.limits(),
             home,
         }
     }
@@ -308,22 +351,29 @@ impl Scene<'_> {
     }
 
     fn pack(&self, private: &Private, script: &Script) -> Result<Vec<u8>> {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut env = BTreeMap::from([("PATH".to_owned(), path)]);
+        env.extend(script.env.iter().cloned());
+        let argv = ["/bin/sh", "-c", script.run.as_str()].map(str::to_owned);
+        let doing = "packing what was committed in the private git directory";
+        if sandbox::available() == Kind::None {
+            // It was written by a unit with the person's own rights, and no setting of it is obeyed.
+            env.insert("GIT_CONFIG_GLOBAL".to_owned(), "/dev/null".to_owned());
+            return sandbox::capture(&argv, &env, &script.stdin, PACK_LIMIT, PACK_MOST)
+                .context(doing);
+        }
         let work = tempfile::tempdir().context("making a temporary folder")?;
         let view = Sandbox {
             workspace: work.path().to_owned(),
             repository: Some(self.tools.git.common_dir().to_owned()),
             hidden: self.hidden(),
             home: std::env::var_os("HOME").map(PathBuf::from),
-            read: vec![private.folder().to_owned()],
+            read: vec![private.folder().to_owned(), private.git_dir()],
             offline: true,
             ..Sandbox::default()
         };
-        let path = std::env::var("PATH").unwrap_or_default();
-        let mut env = BTreeMap::from([("PATH".to_owned(), path)]);
-        env.extend(script.env.iter().cloned());
-        let argv = ["/bin/sh", "-c", script.run.as_str()].map(str::to_owned);
         view.capture(argv.to_vec(), env, &script.stdin, PACK_LIMIT, PACK_MOST)
-            .context("packing what was committed in the sandbox")
+            .context(doing)
     }
 
     /// Notes how things stand around a unit without a sandbox.
@@ -335,7 +385,14 @@ impl Scene<'_> {
             .filter(|(_, packet)| {
                 matches!(
                     packet.stage,
-                    Stage::Accepted | Stage::Integrated | Stage::NoChange | Stage::Done
+                    Stage::Accepted
+                        | Stage::Integrated
+                        | Stage::NoChange
+                        | Stage::Done
+                        | Stage::Failed
+                        | Stage::Conflicted
+                        | Stage::Rejected
+                        | Stage::Cancelled
                 )
             })
             .filter_map(|(id, packet)| Some((id.to_string(), packet.workspace.clone()?)))

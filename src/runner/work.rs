@@ -48,6 +48,7 @@ pub(super) fn collect(tools: &Tools, state: &RunState, id: &PacketId) -> Result<
             message: integrate::packet_message(&state.slug, planned),
         },
     )?;
+    workspace::mend_dot_git(&tools.git, workspace)?;
     collection.notes.extend(notes);
     let result = match collection.outcome {
         // In goal mode the checks decide, also about an agent that changed nothing.

@@ -24,6 +24,9 @@ pub(super) const SEED: &str = "dynwf.seed";
 /// The name of the index that the collector fills, for [`super::settle`].
 pub(super) const PRIVATE: &str = "dynwf.index";
 
+/// The mark in the administrative folder of a workspace that has a git directory of its own.
+const OWN: &str = "dynwf.clone";
+
 /// A tree of any size is filled and collected within this time.
 const LIMIT: Duration = Duration::from_secs(3600);
 
@@ -231,7 +234,7 @@ impl<'a> Place<'a> {
     pub(super) fn restore_dot_git(&self) -> Result<()> {
         let path = self.work.join(".git");
         let content = dot_git(&self.admin);
-        if disk::read_text(&path).as_deref() == Some(content.as_str()) {
+        if names(&self.work, &self.admin) {
             return Ok(());
         }
         if disk::exists(&path)? {
@@ -239,6 +242,19 @@ impl<'a> Place<'a> {
             disk::rename(&path, &disk::free_name(&trash, "dot-git")?)?;
         }
         Rights::like(self.git.common_dir())?.write_new(&path, content.as_bytes())?;
+        disk::sync_dir(&self.work)
+    }
+
+    /// Makes a filled git directory the workspace's own `.git`.
+    pub(super) fn own_dot_git(&self, git_dir: &Path) -> Result<()> {
+        let mark = self.admin.join(OWN);
+        fs::write(&mark, "").with_context(|| format!("writing {}", mark.display()))?;
+        let path = self.work.join(".git");
+        if disk::exists(&path)? {
+            let trash = trash_beside(&self.work)?;
+            disk::rename(&path, &disk::free_name(&trash, "dot-git")?)?;
+        }
+        disk::rename(git_dir, &path)?;
         disk::sync_dir(&self.work)
     }
 
@@ -337,9 +353,57 @@ pub(super) fn id_bytes(commit: &CommitId) -> usize {
     commit.as_str().len() / 2
 }
 
-/// Whether the `.git` file of a workspace names its administrative folder.
+/// Whether the `.git` file of a workspace names its administrative folder, or it has a git directory of its own as it
+/// should.
 pub(super) fn names(work: &Path, admin: &Path) -> bool {
-    disk::read_text(&work.join(".git")).as_deref() == Some(dot_git(admin).as_str())
+    let path = work.join(".git");
+    disk::read_text(&path).as_deref() == Some(dot_git(admin).as_str())
+        || (has_own(admin) && path.symlink_metadata().is_ok_and(|meta| meta.is_dir()))
+}
+
+/// Whether the workspace of this administrative folder has a git directory of its own.
+pub(super) fn has_own(admin: &Path) -> bool {
+    admin.join(OWN).exists()
+}
+
+/// Whether the workspace has a git directory of its own, as the layout `clone` gives it.
+pub fn has_own_git(workspace: &Workspace) -> bool {
+    has_own(Path::new(&workspace.admin))
+}
+
+/// Puts the workspace's `.git` back if somebody replaced it: a person who looks at what a refused packet left must not
+/// run a program with `git status`. Doing it again changes nothing.
+///
+/// # Errors
+/// If the administrative folder is gone or a file cannot be written.
+pub fn mend_dot_git(git: &Git, workspace: &Workspace) -> Result<()> {
+    let place = Place::open(git, workspace)?;
+    if place.is_there()? {
+        place.restore_dot_git()?;
+    }
+    Ok(())
+}
+
+/// Puts a workspace's own git directory into the trash and its `.git` file back. Does nothing where it has none.
+pub(super) fn leave_dot_git(workspace: &Workspace) -> Result<()> {
+    let (work, admin) = (Path::new(&workspace.path), Path::new(&workspace.admin));
+    let identity = Identity {
+        device: workspace.device,
+        inode: workspace.inode,
+    };
+    if !has_own(admin) {
+        return Ok(());
+    }
+    disk::remove_if_there(&admin.join(OWN))?;
+    if disk::directory_at(work)? != Some(identity) {
+        return Ok(());
+    }
+    let path = work.join(".git");
+    if disk::exists(&path)? {
+        let away = disk::free_name(&trash_beside(work)?, "dot-git")?;
+        disk::rename(&path, &away)?;
+    }
+    fs::write(&path, dot_git(admin)).with_context(|| format!("writing {}", path.display()))
 }
 
 /// Which of git's longer operations are under way, by the files that they leave.

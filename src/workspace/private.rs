@@ -14,6 +14,9 @@
 //! reader/    a git directory without anything: for reading the objects without obeying `git/config`
 //! ```
 //!
+//! With the layout `clone` the directory is not below that folder but the workspace's own `.git`, for units without a
+//! sandbox: what `git clone --shared` makes. A mark in the administrative folder says so.
+//!
 //! Invariants: filled under another name and renamed, so that it is whole or not there. After a unit ran in it,
 //! `git/` is somebody else's: it is read as plain files (`harvest`), and no git of ours is run on it.
 
@@ -24,7 +27,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::disk;
-use super::place::{Extent, Head, Place, SEED};
+use super::place::{self, Extent, Head, Place, SEED};
 use crate::git::Git;
 use crate::model::id::CommitId;
 use crate::model::packet::Workspace;
@@ -37,17 +40,33 @@ const SETTINGS: &str = r"^(user\.(name|email)|filter\..*|core\.(autocrlf|eol|fil
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Private {
     folder: PathBuf,
+    /// The workspace that has it as its own `.git`.
+    within: Option<Workspace>,
 }
 
 impl Private {
     /// The private git directory in this folder, which need not exist.
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self {
+            folder,
+            within: None,
+        }
+    }
+
+    /// The private git directory that is this workspace's own `.git`; the rest lies in the folder.
+    pub fn within(folder: PathBuf, workspace: &Workspace) -> Self {
+        Self {
+            folder,
+            within: Some(workspace.clone()),
+        }
     }
 
     /// The git directory.
     pub fn git_dir(&self) -> PathBuf {
-        self.folder.join("git")
+        match &self.within {
+            Some(workspace) => Path::new(&workspace.path).join(".git"),
+            None => self.folder.join("git"),
+        }
     }
 
     /// The file to show as `.git`.
@@ -67,7 +86,13 @@ impl Private {
 
     /// Whether it is there.
     pub fn exists(&self) -> bool {
-        self.folder.is_dir()
+        let is_folder = |path: &Path| path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
+        is_folder(&self.folder) && is_folder(&self.git_dir())
+    }
+
+    /// Whether it was there and a unit took it away: what it held can be known no more.
+    pub fn was_removed(&self) -> bool {
+        self.folder.is_dir() && !self.exists()
     }
 
     pub(super) fn known(&self) -> PathBuf {
@@ -116,10 +141,20 @@ impl Private {
         let place = Place::open(git, workspace)?;
         let fresh = disk::with_suffix(&self.folder, ".new");
         disk::delete_tree(&fresh)?;
-        fs::create_dir_all(&fresh).with_context(|| format!("making {}", fresh.display()))?;
-        self.fill(&place, &fresh)
+        disk::delete_tree(&self.folder)?;
+        make_folder(&fresh)?;
+        // On the disk that it is to be renamed on.
+        let git_dir = match &self.within {
+            Some(_) => disk::free_name(&place::trash_beside(&place.work)?, "git-new")?,
+            None => fresh.join("git"),
+        };
+        self.fill(&place, &fresh, &git_dir)
             .with_context(|| format!("preparing a private git directory for {}", workspace.path))?;
-        disk::rename(&fresh, &self.folder)
+        disk::rename(&fresh, &self.folder)?;
+        if self.within.is_some() {
+            place.own_dot_git(&git_dir)?;
+        }
+        Ok(())
     }
 
     /// The folder that holds everything.
@@ -138,7 +173,16 @@ impl Private {
         if let Some(folder) = aside.parent() {
             make_folder(folder)?;
         }
-        disk::rename(&self.folder, aside)
+        disk::rename(&self.folder, aside)?;
+        self.leave()
+    }
+
+    /// Gives the workspace its ordinary `.git` back; its own goes to the trash beside it.
+    fn leave(&self) -> Result<()> {
+        match &self.within {
+            Some(workspace) => place::leave_dot_git(workspace),
+            None => Ok(()),
+        }
     }
 
     /// Removes it with all that is in it.
@@ -146,10 +190,11 @@ impl Private {
     /// # Errors
     /// If something cannot be deleted.
     pub fn forget(&self) -> Result<()> {
+        self.leave()?;
         disk::delete_tree(&self.folder)
     }
 
-    fn fill(&self, place: &Place<'_>, fresh: &Path) -> Result<()> {
+    fn fill(&self, place: &Place<'_>, fresh: &Path, git: &Path) -> Result<()> {
         let common = place.git.common_dir();
         let head = place
             .head_commit()?
@@ -158,7 +203,6 @@ impl Private {
         let settings = settings(place.git)?;
         let refs = known_refs(place.git)?;
 
-        let git = fresh.join("git");
         for folder in [
             "objects/info",
             "objects/pack",

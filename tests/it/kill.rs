@@ -42,12 +42,25 @@ fn agents_outlive_a_killed_run_and_work_once() {
     let before = repo.fingerprint();
     let home = repo.place().home();
     let dynwf = Dynwf::new(&repo);
-    for _ in 0..3 {
+    for round in 0..3 {
         let mut running = dynwf.spawn(["run", "lines"]);
         for id in ["net", "db"] {
             running.wait_for(&home.join(format!("{id}-is-there")));
         }
+        if round == 0 {
+            // Later ones may not have begun yet: the agents are there from before.
+            let status = dynwf.status("lines");
+            assert_eq!(status["killed"], false, "{status:#}");
+        }
         running.kill();
+        let status = dynwf.status("lines");
+        assert_eq!(status["killed"], true, "{status:#}");
+        assert_eq!(status["next"][0]["commands"][0], "dynwf run lines");
+        dynwf
+            .line("status lines")
+            .success()
+            .says("the last run was killed; 2 units may still be at work");
+        dynwf.line("status").success().says("killed");
     }
     let last = dynwf.spawn(["run", "lines"]);
     fs::write(home.join("go"), "").expect("the agents can be released");

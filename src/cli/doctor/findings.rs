@@ -218,11 +218,6 @@ fn sandbox(context: &Context) -> Finding {
         (SandboxMode::Auto | SandboxMode::Bubblewrap, Kind::Bubblewrap) => {
             Finding::ok("sandbox", "units run in bubblewrap".to_owned())
         }
-        (SandboxMode::Landlock, _) => {
-            let what = "the settings want landlock, which dynwf does not know yet";
-            let hint = "[sandbox] mode = \"auto\" takes the best that works here";
-            Finding::fail("sandbox", &usage(what, hint))
-        }
         (mode, Kind::None) => {
             let why = match client::find("bwrap", &path) {
                 Some(program) => format!("{} does not work here", program.display()),

@@ -26,40 +26,54 @@ impl Sandbox {
     ) -> Result<Vec<u8>> {
         let mut line = self.wrap(argv, &mut env)?;
         line.insert(1, "--die-with-parent".to_owned());
-        let (mut out, mut err) = (spool(b"")?, spool(b"")?);
-        let mut child = Command::new(&line[0])
-            .args(&line[1..])
-            .env_clear()
-            .envs(&env)
-            .current_dir("/")
-            .stdin(spool(stdin)?)
-            .stdout(out.try_clone().context("opening the output")?)
-            .stderr(Stdio::from(err.try_clone().context("opening the output")?))
-            .spawn()
-            .with_context(|| format!("starting {}", line[0]))?;
-        let until = Instant::now() + limit;
-        let status = loop {
-            if let Some(status) = child.try_wait().context("waiting for a sandbox")? {
-                break status;
-            }
-            let size = out.metadata().map_or(0, |meta| meta.len());
-            if Instant::now() > until || size > most {
-                let _ = child.kill();
-                let _ = child.wait();
-                bail!(
-                    "it took longer than {} s or printed too much",
-                    limit.as_secs()
-                );
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        };
-        let printed = drain(&mut out, most)?;
-        if !status.success() {
-            let said = drain(&mut err, 4096)?;
-            bail!("{status}: {}", String::from_utf8_lossy(&said).trim());
-        }
-        Ok(printed)
+        capture(&line, &env, stdin, limit, most)
     }
+}
+
+/// Runs a command without a sandbox, and otherwise as [`Sandbox::capture`] does.
+///
+/// # Errors
+/// As [`Sandbox::capture`].
+pub fn capture(
+    line: &[String],
+    env: &BTreeMap<String, String>,
+    stdin: &[u8],
+    limit: Duration,
+    most: u64,
+) -> Result<Vec<u8>> {
+    let (mut out, mut err) = (spool(b"")?, spool(b"")?);
+    let mut child = Command::new(&line[0])
+        .args(&line[1..])
+        .env_clear()
+        .envs(env)
+        .current_dir("/")
+        .stdin(spool(stdin)?)
+        .stdout(out.try_clone().context("opening the output")?)
+        .stderr(Stdio::from(err.try_clone().context("opening the output")?))
+        .spawn()
+        .with_context(|| format!("starting {}", line[0]))?;
+    let until = Instant::now() + limit;
+    let status = loop {
+        if let Some(status) = child.try_wait().context("waiting for a sandbox")? {
+            break status;
+        }
+        let size = out.metadata().map_or(0, |meta| meta.len());
+        if Instant::now() > until || size > most {
+            let _ = child.kill();
+            let _ = child.wait();
+            bail!(
+                "it took longer than {} s or printed too much",
+                limit.as_secs()
+            );
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let printed = drain(&mut out, most)?;
+    if !status.success() {
+        let said = drain(&mut err, 4096)?;
+        bail!("{status}: {}", String::from_utf8_lossy(&said).trim());
+    }
+    Ok(printed)
 }
 
 fn spool(bytes: &[u8]) -> Result<File> {

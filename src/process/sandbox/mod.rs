@@ -14,6 +14,7 @@
 //! Called by `runner`, which knows what a unit may see; [`available`] also by `cli`.
 
 mod capture;
+mod limits;
 mod mounts;
 #[cfg(test)]
 mod tests;
@@ -25,8 +26,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use rustix::process::{Resource, getrlimit};
 
+pub use capture::capture;
+pub use limits::Limits;
 use mounts::{Mounts, Show, text};
 
 /// What keeps units in their place.
@@ -84,6 +86,8 @@ pub struct Sandbox {
     pub write: Vec<PathBuf>,
     /// Whether it has no network.
     pub offline: bool,
+    /// What it may use.
+    pub limits: Limits,
 }
 
 /// Namespaces of its own for everything but the network, the end of the terminal, and no capability (root keeps
@@ -98,9 +102,6 @@ const ALONE: [&str; 8] = [
     "--cap-drop",
     "ALL",
 ];
-
-/// What stands in the way of a unit that only ever makes processes. The kernel does not hold root to it.
-const PROCESSES: u64 = 8192;
 
 /// Variables that say where sockets and temporary files of the machine are, which is nowhere in a sandbox.
 const NOWHERE: [&str; 4] = [
@@ -140,8 +141,7 @@ impl Sandbox {
             text(&self.workspace)?,
             "--".to_owned(),
         ]);
-        line.extend(limits());
-        line.extend(argv);
+        line.extend(self.limits.hold(argv));
         for name in NOWHERE {
             env.remove(name);
         }
@@ -188,25 +188,6 @@ impl Sandbox {
         }
         Ok(mounts)
     }
-}
-
-/// A call that holds what follows to limits: set in the sandbox, where the number of processes is counted
-/// apart. Empty where the program for it is missing.
-fn limits() -> Vec<String> {
-    let Some(program) = ["/usr/bin/prlimit", "/bin/prlimit"]
-        .into_iter()
-        .find(|program| Path::new(program).exists())
-    else {
-        return Vec::new();
-    };
-    let most = getrlimit(Resource::Nproc).maximum.unwrap_or(u64::MAX);
-    let processes = PROCESSES.min(most);
-    vec![
-        program.to_owned(),
-        "--core=0:0".to_owned(),
-        format!("--nproc={processes}:{processes}"),
-        "--".to_owned(),
-    ]
 }
 
 /// Says what there is on this machine, by trying it once: the program may be there and the kernel not allow it.

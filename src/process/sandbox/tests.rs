@@ -282,3 +282,36 @@ fn what_is_needed_must_be_there() {
         .unwrap_err();
     assert!(error.to_string().ends_with("/nowhere"), "{error}");
 }
+
+#[test]
+fn limits_hold_in_it() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let sandbox = machine.sandbox();
+    // Without limits all of it works.
+    let large = "head -c 3000000 /dev/zero > large && test \"$(wc -c < large)\" -eq 3000000";
+    let hungry = "perl -e 'my $x = \"x\" x 300_000_000; exit 0'";
+    machine.answer(&sandbox, large);
+    machine.answer(&sandbox, hungry);
+    let limited = Sandbox {
+        limits: Limits {
+            memory_mb: 64,
+            file_mb: 2,
+            processes: 100,
+        },
+        ..sandbox
+    };
+    machine.refused(&limited, large);
+    machine.refused(&limited, hungry);
+    let most = machine.answer(&limited, "cat /proc/self/limits");
+    let processes = most.lines().find(|line| line.starts_with("Max processes"));
+    assert!(
+        processes.is_some_and(|line| line.contains(" 100 ")),
+        "{most}"
+    );
+    assert!(
+        most.lines()
+            .any(|line| line.starts_with("Max core file size") && line.contains(" 0 "))
+    );
+}

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::model::id::PacketId;
 use crate::model::state::RunState;
 use crate::model::status::PacketStatus;
-use crate::report::next::what_to_do;
+use crate::report::next::{was_killed, what_to_do, with_killed};
 use build::{between, budget_view, gate_view, integrated_check, integration_view, packet_view};
 pub use script::{CallView, ScriptView};
 pub use shape::{
@@ -51,6 +51,7 @@ impl StatusView {
                 .collect(),
             budget: budget_view(state),
             sandbox: state.sandbox.clone(),
+            killed: false,
             landed: state.landed.clone(),
             pushes: state.pushed.len(),
             archived: state.archived,
@@ -62,6 +63,17 @@ impl StatusView {
         };
         view.refresh(now);
         view
+    }
+
+    /// Says whether a dynwf holds the workflow at this moment: a run that began, did not end and is held by nobody was
+    /// killed.
+    #[must_use]
+    pub fn held(mut self, state: &RunState, held: bool) -> Self {
+        if was_killed(state, held) {
+            self.killed = true;
+            self.next = with_killed(state, self.next);
+        }
+        self
     }
 
     /// Moves the running times on to `now`; nothing else changes.

@@ -37,6 +37,8 @@ pub struct StatusView {
     pub budget: BudgetView,
     /// What keeps units in their place, as the last run said.
     pub sandbox: String,
+    /// Whether its last run ended without a word: it was killed, and nobody goes on with it.
+    pub killed: bool,
     /// How many packets are settled: nothing more happens to them by itself.
     pub settled: usize,
     /// How many packets a unit works on.

@@ -190,3 +190,45 @@ fn agents_are_looked_for_and_asked() {
         "{quick:#}"
     );
 }
+
+#[test]
+fn agents_test_says_what_works_and_exactly_what_failed() {
+    let repo = TestRepo::small();
+    repo.place().user_config(
+        "[agents.good]\nadapter = \"command\"\nrun = \"echo 'hello from dynwf' > hello.txt\"\n\
+         [agents.lazy]\nadapter = \"command\"\nrun = \"true\"\n\
+         [agents.wrong]\nadapter = \"command\"\nrun = \"echo no > hello.txt\"\n\
+         [agents.broken]\nadapter = \"command\"\nrun = \"echo the service is down >&2; exit 9\"\n\
+         [agents.gone]\nadapter = \"claude\"\nprogram = \"/nowhere/claude\"\n",
+    );
+    let before = repo.fingerprint();
+    let dynwf = Dynwf::new(&repo);
+    for name in ["good", "command"] {
+        let said = dynwf.line(&format!("agents test {name}")).success();
+        assert!(
+            said.stdout.contains("hello.txt is written and merged"),
+            "{said}"
+        );
+    }
+    for (name, why) in [
+        ("lazy", "no_change"),
+        ("wrong", "grep -qx"),
+        ("broken", "the service is down"),
+        ("gone", "is not on PATH"),
+    ] {
+        let said = dynwf.line(&format!("agents test {name}")).expect_code(1);
+        assert!(said.stdout.contains(why), "{name}: {said}");
+    }
+    dynwf
+        .line("agents test parent")
+        .expect_code(2)
+        .complains("work outside dynwf");
+    dynwf
+        .line("agents test nobody")
+        .expect_code(2)
+        .complains("no agent is called nobody");
+    before.assert_same(&repo.fingerprint());
+    let listed = dynwf.line("agents list --json").success().json();
+    let sandbox = &listed["agents"].as_array().expect("a list")[0]["sandbox"];
+    assert!(sandbox == "none" || sandbox == "bubblewrap", "{listed:#}");
+}

@@ -17,7 +17,7 @@ type Look = fn(&Trial) -> bool;
 /// One attack: its name in the docs, the command, and where to look; without a look, the command's own success.
 type Attack = (&'static str, &'static str, Option<Look>);
 
-const ATTACKS: [Attack; 26] = [
+const ATTACKS: [Attack; 36] = [
     (
         "read the ssh key in the home folder",
         "cat @HOME@/.ssh/id_ed25519",
@@ -141,6 +141,16 @@ const ATTACKS: [Attack; 26] = [
         Some(|trial| !trial.repo.common_dir().join("worktrees/lines.db").exists()),
     ),
     (
+        "have the repository borrow from elsewhere",
+        "echo @HOME@/loot >> \"$(git rev-parse --git-common-dir)/objects/info/alternates\"",
+        Some(|trial| {
+            holds(
+                &trial.repo.common_dir().join("objects/info/alternates"),
+                "loot",
+            )
+        }),
+    ),
+    (
         "have the person's next `git status` run a program",
         "git config core.fsmonitor 'touch \"@RAW@/run-in-checkout\"; false'",
         Some(|trial| trial.runs_a_program(trial.repo.path(), "run-in-checkout")),
@@ -158,7 +168,79 @@ const ATTACKS: [Attack; 26] = [
                 .is_ok_and(|mut i| i.next().is_some())
         }),
     ),
+    (
+        "type into the terminal",
+        "perl -e 'open(T, \"+<\", \"/dev/tty\") or exit 1; my $c = \"x\"; ioctl(T, 0x5412, $c) or exit 1'",
+        None,
+    ),
+    (
+        "change a client's own configuration",
+        "mkdir -p @HOME@/.codex && echo evil > @HOME@/.codex/config.toml",
+        Some(|trial| {
+            holds(
+                &trial.repo.place().home().join(".codex/config.toml"),
+                "evil",
+            )
+        }),
+    ),
+    (
+        "have a secret read through a link as its answer",
+        "ln -sf @HOME@/.ssh/id_ed25519 \"$DYNWF_RESULT_FILE\"; ln -sf @HOME@/.ssh/id_ed25519 crates/net/key",
+        Some(|trial| {
+            let told = trial.repo.join(".workflow/lines");
+            let told = walk(&told).iter().any(|file| holds(file, SECRET));
+            let kept = trial
+                .repo
+                .try_git(["grep", "-q", SECRET, "dynwf/lines/net"]);
+            told || kept.code() == 0
+        }),
+    ),
+    (
+        "answer a gate with dynwf itself",
+        "for d in @REPO@ @WORK@; do @DYNWF@ -C $d approve lines packet:ask --yes && exit 0; done; exit 1",
+        Some(Trial::is_let_through),
+    ),
+    (
+        "answer a gate from a process that left the unit behind",
+        "(setsid sh -c 'env -i PATH=/usr/bin:/bin \"$1\" -C \"$2\" approve lines packet:ask --yes; : > \"$3\"' x @DYNWF@ @REPO@ @WORK@/asked &) ; until [ -e @WORK@/asked ]; do :; done",
+        Some(Trial::is_let_through),
+    ),
+    (
+        "forge an approval",
+        "mkdir -p @COMMON@/dynwf/approvals && echo '{}' > @COMMON@/dynwf/approvals/evil",
+        Some(|trial| {
+            trial
+                .repo
+                .common_dir()
+                .join("dynwf/approvals/evil")
+                .exists()
+        }),
+    ),
+    (
+        "leave a request for dynwf",
+        "mkdir -p @COMMON@/dynwf/w/lines/inbox && echo '{}' > @COMMON@/dynwf/w/lines/inbox/forged-request",
+        Some(|trial| {
+            // Also where dynwf has put it aside since.
+            walk(&trial.repo.common_dir().join("dynwf/w/lines"))
+                .iter()
+                .any(|file| file.to_string_lossy().contains("forged-request"))
+        }),
+    ),
+    (
+        "take dynwf's lock away",
+        "rm -f @COMMON@/dynwf/w/lines/lock",
+        Some(|trial| !trial.repo.common_dir().join("dynwf/w/lines/lock").exists()),
+    ),
+    (
+        "write into the journal",
+        // Opened and left alone: what it holds is needed to look at the rest.
+        "perl -e 'open(F, \"+<\", shift) or exit 1' @COMMON@/dynwf/w/lines/journal.jsonl",
+        None,
+    ),
 ];
+
+/// What lies in the ssh key.
+const SECRET: &str = "THE-KEY-OF-THE-PERSON";
 
 /// One packet, `net`, that attacks, after a good one, `db`.
 struct Trial {
@@ -175,7 +257,7 @@ impl Trial {
         let home = repo.place().home();
         fs::create_dir_all(home.join(".ssh")).expect("made");
         fs::create_dir_all(home.join("loot/info")).expect("made");
-        fs::write(home.join(".ssh/id_ed25519"), "key").expect("written");
+        fs::write(home.join(".ssh/id_ed25519"), SECRET).expect("written");
         let agent = UnixListener::bind(repo.place().join("agent.sock")).expect("bound");
         let port = TcpListener::bind("127.0.0.1:0").expect("bound");
         agent.set_nonblocking(true).expect("set");
@@ -192,7 +274,9 @@ impl Trial {
         };
         let db = packet_of("db", &line_in("db"), "");
         let net = packet_of("net", &trial.script(), "after = [\"db\"]");
-        let plan = format!("{}{db}{net}", plan_of(&[]));
+        let ask = packet_of("ask", "true", "");
+        let gate = "[[gate]]\nbefore = \"packet:ask\"\n";
+        let plan = format!("{}{gate}{db}{net}{ask}", plan_of(&[]));
         let Self {
             repo,
             agent,
@@ -221,7 +305,9 @@ impl Trial {
         script += "echo done >> crates/net/worked\n";
         let port = self.port.local_addr().expect("bound").port().to_string();
         let path = |path: PathBuf| format!("'{}'", path.display());
-        let names: [(&str, String); 9] = [
+        let dynwf = PathBuf::from(env!("CARGO_BIN_EXE_dynwf"));
+        let names: [(&str, String); 10] = [
+            ("@DYNWF@", path(dynwf)),
             ("@HOME@", path(place.home())),
             ("@PLACE@", path(place.path())),
             ("@REPO@", path(self.repo.path().to_owned())),
@@ -268,6 +354,14 @@ impl Trial {
             .collect()
     }
 
+    /// Whether somebody said yes to the gate.
+    fn is_let_through(&self) -> bool {
+        let journal = self.repo.common_dir().join("dynwf/w/lines/journal.jsonl");
+        let inbox = self.repo.common_dir().join("dynwf/w/lines/inbox");
+        holds(&journal, "\"kind\":\"GateDecided\"")
+            || walk(&inbox).iter().any(|file| holds(file, "approve"))
+    }
+
     fn is_held(&self) -> bool {
         use rustix::fs::{FlockOperation, flock};
         let file = fs::File::open(self.work().join("held")).expect("it made the file");
@@ -281,6 +375,17 @@ impl Trial {
         status.expect("git runs");
         self.repo.place().home().join(mark).exists()
     }
+}
+
+/// All files below a folder.
+fn walk(folder: &std::path::Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .flat_map(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => walk(&entry.path()),
+            _ => vec![entry.path()],
+        })
+        .collect()
 }
 
 fn holds(file: &std::path::Path, text: &str) -> bool {

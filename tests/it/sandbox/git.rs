@@ -155,6 +155,7 @@ fn strays_are_told_where_there_is_no_sandbox() {
         "your checkout: crates/db/src/lib.rs",
         "your checkout: crates/stray.txt",
         "refs/heads/stray was made",
+        "copies are kept as refs/dynwf/rescue/lines/net/",
     ] {
         assert!(journal.contains(told), "{told}: {journal}");
     }
@@ -171,6 +172,91 @@ fn strays_are_told_where_there_is_no_sandbox() {
         repo.read("crates/db/src/lib.rs").ends_with("stray\n"),
         "it stays where it is"
     );
+    let refs = repo.git(["for-each-ref", "--format=%(refname)", "refs/dynwf/rescue"]);
+    let kept = repo.git(["show", &format!("{refs}:0/crates/db/src/lib.rs")]);
+    assert!(kept.ends_with("stray"), "{kept}");
+    let merged = repo.git(["show", "dynwf/lines/integration:crates/db/src/lib.rs"]);
+    assert!(!merged.contains("stray"), "never merged: {merged}");
+}
+
+/// A repository whose workspaces have a git directory of their own, without a sandbox.
+fn clones(packets: &str) -> TestRepo {
+    let repo = TestRepo::small().in_use();
+    repo.place()
+        .user_config("[sandbox]\nmode = \"none\"\n[workspace]\nlayout = \"clone\"\n");
+    repo.planned(&format!("{}{packets}", plan_of(&[])))
+}
+
+#[test]
+fn a_clone_gives_a_packet_its_own_git_directory_without_a_sandbox() {
+    let run = format!(
+        "set -e
+         test -d .git; test \"$(git rev-parse --git-common-dir)\" = .git; git remote | wc -l | grep -qx 0
+         {line}; git add -A; git commit -qm 'my own words'
+         git update-ref refs/heads/main HEAD; git config core.fsmonitor false; git gc -q --prune=now
+         echo o > crates/net/o; git add -A; git stash -q",
+        line = line_in("net")
+    );
+    let check = "checks = [\"test -d .git && test -z \\\"$(git status --porcelain)\\\"\"]\n";
+    let repo = clones(&packet_of("net", &run, check));
+    let before = repo.fingerprint();
+    let dynwf = Dynwf::new(&repo);
+    let said = dynwf.line("run lines").expect_code(3);
+    let status = dynwf.status("lines");
+    assert_eq!(
+        packet(&status, "net")["status"],
+        "integrated",
+        "{said}\n{status:#}"
+    );
+    before.assert_same(&repo.fingerprint());
+    let library = repo.git(["show", "dynwf/lines/integration:crates/net/src/lib.rs"]);
+    assert!(library.ends_with("// net"), "{library}");
+    let made = repo.git([
+        "for-each-ref",
+        "--format=%(subject)",
+        "refs/dynwf/w/lines/made",
+    ]);
+    assert_eq!(made, "my own words");
+    let rescued = repo.git(["for-each-ref", "--format=%(refname)", "refs/dynwf/rescue"]);
+    let kept = repo.git(["log", "--format=%s", &rescued]);
+    assert!(kept.contains("my own words"), "the stash: {kept}");
+    repo.git(["fsck", "--strict"]);
+    // Nothing is left of it when the workspaces go.
+    dynwf.line("approve lines land --yes");
+    dynwf.line("land lines").success();
+    dynwf.line("archive lines").success();
+    assert!(!repo.place().join("repo.dynwf/lines/net").exists());
+    assert_eq!(repo.git(["worktree", "list"]).lines().count(), 1);
+}
+
+#[test]
+fn a_clone_that_its_worker_destroyed_is_collected_all_the_same() {
+    let run = format!(
+        "rm -rf .git; git init -q; git add -A; git commit -qm evil; {}",
+        line_in("net")
+    );
+    let gone = format!("rm -rf .git; {}", line_in("db"));
+    let packets = format!(
+        "{}{}",
+        packet_of("net", &run, ""),
+        packet_of("db", &gone, "")
+    );
+    let repo = clones(&packets);
+    let before = repo.fingerprint();
+    let dynwf = Dynwf::new(&repo);
+    let said = dynwf.line("run lines").expect_code(3);
+    let status = dynwf.status("lines");
+    for id in ["net", "db"] {
+        assert_eq!(
+            packet(&status, id)["status"],
+            "integrated",
+            "{said}\n{status:#}"
+        );
+        let file = format!("dynwf/lines/integration:crates/{id}/src/lib.rs");
+        assert!(repo.git(["show", &file]).ends_with(&format!("// {id}")));
+    }
+    before.assert_same(&repo.fingerprint());
+    repo.git(["fsck", "--strict"]);
 }
 
 fn walk(folder: &std::path::Path) -> Vec<String> {

@@ -138,6 +138,7 @@ fn a_killed_outer_process_leaves_nothing() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "says what is not tried")]
 fn tools_of_the_machine_work_in_it() {
     need_bubblewrap!();
     let temp = tempfile::tempdir().expect("a folder");
@@ -151,15 +152,29 @@ fn tools_of_the_machine_work_in_it() {
         ..Sandbox::default()
     };
     fs::create_dir(temp.path().join("src")).expect("made");
-    fs::write(temp.path().join("src/main.rs"), "fn main() {}\n").expect("written");
+    let main = "fn main() {}\n#[test]\nfn it_works() {\n    assert_eq!(1 + 1, 2);\n}\n";
+    fs::write(temp.path().join("src/main.rs"), main).expect("written");
+    let package =
+        r#"{"name": "x", "version": "1.0.0", "scripts": {"test": "node -e 'process.exit(0)'"}}"#;
+    fs::write(temp.path().join("package.json"), package).expect("written");
     let manifest =
         "[package]\nname = \"x\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n";
     fs::write(temp.path().join("Cargo.toml"), manifest).expect("written");
-    for line in [
+    let mut lines = vec![
         "git --version",
-        "cargo check --offline",
+        "cargo test --offline",
         "cargo metadata --offline --format-version 1",
-    ] {
+    ];
+    let path = env.get("PATH").cloned().unwrap_or_default();
+    if path
+        .split(':')
+        .any(|folder| Path::new(folder).join("npm").is_file())
+    {
+        lines.push("npm test");
+    } else {
+        println!("skipped for npm: it is not on PATH");
+    }
+    for line in lines {
         let argv = line.split(' ').map(str::to_owned).collect();
         let wrapped = view.wrap(argv, &mut env).expect("there is a sandbox");
         let output = std::process::Command::new(&wrapped[0])
