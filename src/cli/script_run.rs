@@ -400,9 +400,12 @@ fn read(context: &Context, name: &str) -> Result<Read> {
     let checked = check::check(&shown, &text);
     let errors: Vec<String> = checked.errors().map(ToString::to_string).collect();
     if !errors.is_empty() {
-        return Err(Failure::usage(errors.join("\n\n"))
-            .hint("nothing was started")
-            .into());
+        let list = errors.join("\n\n");
+        return Err(
+            Failure::usage(format!("the script {shown} cannot be run:\n{list}"))
+                .hint("nothing was started")
+                .into(),
+        );
     }
     for warning in &checked.problems {
         output::say(&warning.to_string());

@@ -16,7 +16,7 @@ pub(super) struct Contents {
     pub(super) events: Vec<Event>,
     /// How many bytes they take.
     pub(super) good: u64,
-    /// The bytes after the last record: the beginning of a write that did not end.
+    /// The bytes after the last append that is complete: the beginning of a write that did not end.
     pub(super) torn: Vec<u8>,
     /// The short hash of the last line.
     pub(super) head: String,
@@ -46,15 +46,20 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Contents> {
         torn: Vec::new(),
         head: record::NO_LINE.to_owned(),
     };
+    // Where the last complete append ends: its bytes, its records and its head.
+    let mut whole = (0, 0, contents.head.clone());
     let mut at = 0;
     while let Some(length) = bytes[at..].iter().position(|&b| b == b'\n') {
         let line = &bytes[at..at + length];
         let last = contents.events.len() as u64;
-        let event = record::decode(line, last, &contents.head)
+        let (event, more) = record::decode(line, last, &contents.head)
             .map_err(|bad| broken(path, last + 1, at, &bad))?;
         contents.events.push(event);
         contents.head = record::short_hash(line);
         at += length + 1;
+        if !more {
+            whole = (at, contents.events.len(), contents.head.clone());
+        }
     }
     let tail = &bytes[at..];
     // A whole record and one more byte, which is no newline: no unfinished write looks like this. The newline
@@ -65,8 +70,11 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Contents> {
         let bad = BadLine::Damaged("it does not end as it was written");
         return Err(broken(path, contents.events.len() as u64 + 1, at, &bad));
     }
-    contents.good = at as u64;
-    contents.torn = tail.to_vec();
+    let (good, records, head) = whole;
+    contents.events.truncate(records);
+    contents.good = good as u64;
+    contents.torn = bytes[good..].to_vec();
+    contents.head = head;
     Ok(contents)
 }
 

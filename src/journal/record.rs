@@ -3,6 +3,10 @@
 //! `{"crc":"<8 hex>","seq":1,"prev":"<16 hex>","at":"…","v":1,"kind":"…","e":{…}}`: `crc` is the CRC-32 of all
 //! bytes of the line after `"crc":"…",`; `prev` begins the SHA-256 of the line before (zeros for the first). The
 //! line is put together by hand, because its check covers its bytes.
+//!
+//! Facts that were appended together count together or not at all: each but the last of them says `"more":true`
+//! after its `v`, and a record with `more` counts only once its append is complete. A process that was killed in
+//! the middle of the write could otherwise leave the end of a unit without the answer that came of it.
 
 use std::fmt;
 
@@ -52,20 +56,24 @@ struct Head {
     prev: String,
     at: Timestamp,
     v: u32,
+    #[serde(default)]
+    more: bool,
 }
 
 /// Appends the line of an event to `out`, with its newline, and returns the short hash that the next line
-/// names.
+/// names. `more`: the next event belongs to the same append.
 pub(super) fn encode(
     out: &mut Vec<u8>,
     event: &Event,
     prev: &str,
+    more: bool,
 ) -> Result<String, serde_json::Error> {
     let fact = serde_json::to_string(&event.kind)?;
     let (seq, at) = (event.seq, event.at);
     let fields = fact.strip_prefix('{').unwrap_or(&fact);
+    let more = if more { "\"more\":true," } else { "" };
     let rest =
-        format!("\"seq\":{seq},\"prev\":\"{prev}\",\"at\":\"{at}\",\"v\":{VERSION},{fields}");
+        format!("\"seq\":{seq},\"prev\":\"{prev}\",\"at\":\"{at}\",\"v\":{VERSION},{more}{fields}");
     let line = format!(
         "{OPENING}{:08x}{AFTER_CRC}{rest}",
         crc32fast::hash(rest.as_bytes())
@@ -76,7 +84,8 @@ pub(super) fn encode(
 }
 
 /// Reads a line (without its newline) that must be the next after one with this number and this short hash.
-pub(super) fn decode(line: &[u8], last_seq: u64, prev: &str) -> Result<Event, BadLine> {
+/// Returns the event, and whether more of its append must follow before it counts.
+pub(super) fn decode(line: &[u8], last_seq: u64, prev: &str) -> Result<(Event, bool), BadLine> {
     if !is_whole(line) {
         return Err(BadLine::Damaged("its checksum does not match"));
     }
@@ -91,11 +100,12 @@ pub(super) fn decode(line: &[u8], last_seq: u64, prev: &str) -> Result<Event, Ba
         return Err(BadLine::Damaged("it does not continue the line before it"));
     }
     let kind: EventKind = serde_json::from_slice(line).map_err(|error| newer(&error))?;
-    Ok(Event {
+    let event = Event {
         seq: head.seq,
         at: head.at,
         kind,
-    })
+    };
+    Ok((event, head.more))
 }
 
 /// Whether the bytes are a whole record by its own check, whatever comes before it.

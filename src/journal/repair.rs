@@ -1,4 +1,4 @@
-//! Cutting a damaged journal at its last good record, on a person's word.
+//! Cutting a damaged journal after its last good append, on a person's word.
 //!
 //! What comes after the damage cannot be trusted: each record names the one before it. Nothing is thrown away: the
 //! whole file is kept beside the journal first. Called by `dynwf doctor --repair`.
@@ -28,7 +28,7 @@ pub struct Repaired {
     pub why: String,
 }
 
-/// Cuts a workflow's journal at its last good record, after keeping a copy. `None` if nothing is wrong with it.
+/// Cuts a workflow's journal after its last good append, after keeping a copy. `None` if nothing is wrong with it.
 ///
 /// # Errors
 /// A [`crate::error::Failure`] if another dynwf holds the workflow or a newer one wrote the journal; if nothing can
@@ -45,6 +45,8 @@ pub fn repair(store: &Store, slug: &Slug) -> Result<Option<Repaired>> {
     let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
     let (mut at, mut head) = (0, record::NO_LINE.to_owned());
     let mut events = Vec::new();
+    // What was appended together and is not complete goes with the damage.
+    let mut whole = (0, 0);
     let why = loop {
         let rest = &bytes[at..];
         let Some(length) = rest.iter().position(|&b| b == b'\n') else {
@@ -57,7 +59,12 @@ pub fn repair(store: &Store, slug: &Slug) -> Result<Option<Repaired>> {
             }
         };
         match record::decode(&rest[..length], events.len() as u64, &head) {
-            Ok(event) => events.push(event),
+            Ok((event, more)) => {
+                events.push(event);
+                if !more {
+                    whole = (at + length + 1, events.len());
+                }
+            }
             Err(BadLine::Damaged(why)) => break why.to_owned(),
             Err(bad @ BadLine::Newer(_)) => {
                 return Err(usage(
@@ -69,7 +76,9 @@ pub fn repair(store: &Store, slug: &Slug) -> Result<Option<Repaired>> {
         head = record::short_hash(&rest[..length]);
         at += length + 1;
     };
-    let lines = bytes[at..].split(|&b| b == b'\n');
+    let (good, records) = whole;
+    events.truncate(records);
+    let lines = bytes[good..].split(|&b| b == b'\n');
     let cut = lines.filter(|line| !line.is_empty()).count() as u64;
     let copy = keep(store, slug, &bytes)?;
     put_units_aside(
@@ -82,7 +91,7 @@ pub fn repair(store: &Store, slug: &Slug) -> Result<Option<Repaired>> {
         .write(true)
         .open(&path)
         .and_then(|file| {
-            file.set_len(at as u64)?;
+            file.set_len(good as u64)?;
             file.sync_all()
         })
         .map_err(|error: io::Error| cannot_write(error, &path))?;

@@ -76,7 +76,7 @@ impl Journal {
     }
 
     /// Records facts, all with the same time, in one write and one sync; returns them as events. When it
-    /// returns, they are on disk.
+    /// returns, they are on disk; whoever is killed in it has recorded all of them or none.
     ///
     /// # Errors
     /// If they may not all be on disk. The journal then takes nothing more: what is true is found out by opening
@@ -94,9 +94,10 @@ impl Journal {
         let mut lines = Vec::new();
         let mut head = self.head.clone();
         let mut events = Vec::with_capacity(facts.len());
+        let last = self.seq + facts.len() as u64;
         for (seq, kind) in (self.seq + 1..).zip(facts) {
             let event = Event { seq, at: now, kind };
-            head = record::encode(&mut lines, &event, &head)
+            head = record::encode(&mut lines, &event, &head, seq < last)
                 .with_context(|| format!("putting the fact {} into words", event.kind.name()))?;
             events.push(event);
         }

@@ -66,7 +66,19 @@ fn a_packet_is_tried_again_with_a_comment_and_its_old_files_are_kept() {
         .line("packet retry lines nett")
         .expect_code(2)
         .complains("no packet is called nett");
+    dynwf.line("run lines").expect_code(3);
+    let status = dynwf.status("lines");
+    assert_packet(&status, "net", "integrated", "");
+    assert_eq!(packet(&status, "net")["attempts"], 3);
     before.assert_same(&repo.fingerprint());
+
+    // What has landed is taken back on the target, not by beginning anew.
+    dynwf.line("approve lines land --yes").success();
+    dynwf.line("land lines").success();
+    dynwf
+        .line("packet retry lines net")
+        .expect_code(2)
+        .complains("has landed already");
 }
 
 #[test]

@@ -26,19 +26,28 @@ fn some_facts() -> Vec<EventKind> {
     ]
 }
 
-/// The bytes of a journal that holds these facts, and the events.
+/// The bytes of a journal to which these facts were appended one after another, and the events.
 fn written(facts: Vec<EventKind>) -> (Vec<u8>, Vec<Event>) {
+    written_in(facts.into_iter().map(|fact| vec![fact]).collect())
+}
+
+/// The bytes of a journal that holds these appends, and the events.
+fn written_in(appends: Vec<Vec<EventKind>>) -> (Vec<u8>, Vec<Event>) {
     let mut bytes = Vec::new();
     let mut head = record::NO_LINE.to_owned();
     let mut events = Vec::new();
-    for (seq, kind) in (1..).zip(facts) {
-        let event = Event {
-            seq,
-            at: now(),
-            kind,
-        };
-        head = record::encode(&mut bytes, &event, &head).expect("is text");
-        events.push(event);
+    for append in appends {
+        let last = events.len() + append.len();
+        for kind in append {
+            let seq = events.len() as u64 + 1;
+            let event = Event {
+                seq,
+                at: now(),
+                kind,
+            };
+            head = record::encode(&mut bytes, &event, &head, seq < last as u64).expect("is text");
+            events.push(event);
+        }
     }
     (bytes, events)
 }
@@ -68,6 +77,33 @@ fn a_journal_cut_at_any_byte_gives_the_whole_lines_before_it() {
     let (bytes, events) = written(some_facts());
     for cut in 0..=bytes.len() {
         check_cut(&bytes, &events, cut);
+    }
+}
+
+#[test]
+fn what_was_written_together_counts_together_wherever_it_is_cut() {
+    let (bytes, events) = written_in(vec![vec![ended(1)], some_facts(), vec![ended(2)]]);
+    let ends: Vec<usize> = bytes
+        .iter()
+        .enumerate()
+        .filter(|&(_, &byte)| byte == b'\n')
+        .map(|(at, _)| at + 1)
+        .collect();
+    let appends = [(0, 0), (ends[0], 1), (ends[3], 4), (ends[4], 5)];
+    for cut in 0..=bytes.len() {
+        let contents = parse(&bytes[..cut]).expect("a cut is no damage");
+        let whole = appends.iter().rfind(|&&(end, _)| end <= cut);
+        let &(good, records) = whole.expect("nothing is whole, too");
+        assert_eq!(contents.events, events[..records], "cut at {cut}");
+        assert_eq!(contents.good, good as u64);
+        assert_eq!(contents.torn, bytes[good..cut]);
+        let lines: Vec<&[u8]> = bytes[..good].split(|&b| b == b'\n').collect();
+        let head = lines.iter().rfind(|line| !line.is_empty());
+        let head = head.map_or(record::NO_LINE.to_owned(), |line| record::short_hash(line));
+        assert_eq!(
+            contents.head, head,
+            "the next record names the last that counts"
+        );
     }
 }
 
@@ -187,7 +223,9 @@ fn what_a_newer_dynwf_wrote_is_refused_as_such() {
 fn a_torn_tail_is_kept_aside_and_the_journal_goes_on() {
     let place = Place::new();
     let mut journal = place.open();
-    journal.append(some_facts(), now()).expect("appends");
+    for fact in some_facts() {
+        journal.append(vec![fact], now()).expect("appends");
+    }
     drop(journal);
     let bytes = fs::read(place.journal()).expect("reads");
     for (number, length) in [(1, bytes.len() - 1), (2, bytes.len() - 50)] {
@@ -233,7 +271,9 @@ fn a_damaged_journal_is_neither_opened_nor_changed() {
 fn a_repair_cuts_at_the_last_good_record_and_keeps_everything_aside() {
     let place = Place::new();
     let (mut journal, _) = Journal::open(&place.store, &slug()).expect("opens");
-    journal.append(some_facts(), now()).expect("appends");
+    for fact in some_facts() {
+        journal.append(vec![fact], now()).expect("appends");
+    }
     drop(journal);
     let path = place.store.journal(&slug());
     let good = fs::read(&path).expect("is there");
@@ -269,4 +309,24 @@ fn a_repair_cuts_at_the_last_good_record_and_keeps_everything_aside() {
         .expect("has a record");
     assert_eq!(state.seq, 1);
     assert_eq!(repair().expect("looks again"), None);
+}
+
+#[test]
+fn a_repair_leaves_no_half_of_what_was_written_together() {
+    let place = Place::new();
+    let (mut journal, _) = Journal::open(&place.store, &slug()).expect("opens");
+    journal.append(vec![ended(1)], now()).expect("appends");
+    journal.append(some_facts(), now()).expect("appends");
+    drop(journal);
+    let path = place.store.journal(&slug());
+    let mut bytes = fs::read(&path).expect("is there");
+    let at = bytes.len() - 20;
+    bytes[at] ^= 1;
+    fs::write(&path, &bytes).expect("damages the last record");
+    let done = crate::journal::repair(&place.store, &slug())
+        .expect("repairs")
+        .expect("something was wrong");
+    assert_eq!((done.kept, done.cut), (1, 3));
+    let (_, state) = Journal::open(&place.store, &slug()).expect("is whole");
+    assert_eq!(state.seq, 1);
 }

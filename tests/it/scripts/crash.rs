@@ -43,11 +43,22 @@ fn lines(journal: &Path) -> usize {
     fs::read(journal).map_or(0, |bytes| bytes.split(|&byte| byte == b'\n').count() - 1)
 }
 
+/// The records of a journal that count: those of an append that a kill cut short don't.
+fn records(journal: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(journal).unwrap_or_default();
+    let mut records: Vec<Value> = text
+        .lines()
+        .map_while(|line| serde_json::from_str(line).ok())
+        .collect();
+    let whole = records.iter().rposition(|record| record["more"] != true);
+    records.truncate(whole.map_or(0, |last| last + 1));
+    records
+}
+
 /// The answers of a journal: ordinal, key and reply, in order.
 fn answers(journal: &Path) -> Vec<(u64, String, Value)> {
-    let text = fs::read_to_string(journal).unwrap_or_default();
-    text.lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+    records(journal)
+        .iter()
         .filter(|record| record["kind"] == "CallAnswered")
         .map(|record| {
             let answer = &record["e"];
@@ -142,6 +153,26 @@ fn a_torn_tail_costs_at_most_the_answer_in_it() {
     let after = answers(&journal);
     assert_eq!(after[..left.len()], left);
     assert_eq!(end["census"]["done"], 13);
+}
+
+#[test]
+fn an_answer_that_was_cut_off_behind_the_end_of_its_unit_is_not_asked_for_again() {
+    let repo = repo();
+    repo.place().user_config(JITTERY);
+    let file = script(&repo, "one", "return await agent('the only one')");
+    let words = ["script", "run", &file, "--json", "--agent", "jittery"];
+    let journal = repo.common_dir().join("dynwf/w/one/journal.jsonl");
+    let dynwf = Dynwf::new(&repo);
+    let first = dynwf.run(words).success().json();
+    let text = fs::read_to_string(&journal).expect("the journal is there");
+    let answer = text.find("\"kind\":\"CallAnswered\"").expect("an answer");
+    let line = text[..answer].rfind('\n').expect("it is not the first") + 1;
+    let before = text[..line].lines().last().expect("a record");
+    assert!(before.contains("\"kind\":\"UnitEnded\""), "{before}");
+    fs::write(&journal, &text[..line]).expect("the journal can be cut");
+    let second = dynwf.run(words).success().json();
+    assert_eq!(second["value"], first["value"]);
+    assert_eq!(super::told(&repo), ["the only one"]);
 }
 
 #[test]
