@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::measure::Place;
 
@@ -23,7 +23,15 @@ pub(crate) fn large(place: &Place) -> Result<PathBuf> {
     place.git(&dir, &["init", "-q", "--bare"])?;
     if let Some(bundle) = std::env::var_os("DYNWF_BENCH_BUNDLE") {
         let bundle = fs::canonicalize(bundle)?.display().to_string();
-        place.git(&dir, &["fetch", "-q", &bundle, "HEAD:refs/heads/main"])?;
+        // A bundle need not have a HEAD.
+        let heads = place
+            .command("git", &dir)
+            .args(["bundle", "list-heads", &bundle])
+            .output()?;
+        let heads = String::from_utf8(heads.stdout)?;
+        let head = heads.split_whitespace().nth(1).context("an empty bundle")?;
+        let to_main = format!("{head}:refs/heads/main");
+        place.git(&dir, &["fetch", "-q", &bundle, &to_main])?;
         return Ok(dir);
     }
     let stream = place.join("stream");
