@@ -30,6 +30,7 @@ mod recipe;
 mod report;
 mod request;
 mod rescue;
+mod revert;
 mod review;
 mod run;
 mod script;
@@ -101,6 +102,7 @@ enum Command {
     Review(review::ReviewArgs),
     Land(land::LandArgs),
     Push(push::PushArgs),
+    Revert(revert::RevertArgs),
     #[command(subcommand)]
     Packet(packet::PacketCommand),
     Stop(request::StopArgs),
@@ -168,6 +170,7 @@ fn dispatch(
         Command::Revoke(args) => gates::revoke(&here()?, args),
         Command::Land(args) => land::land(&here()?, args),
         Command::Push(args) => push::push(&here()?, args),
+        Command::Revert(args) => revert::revert(&here()?, args),
         Command::Packet(args) => packet::packet(&here()?, args),
         Command::Stop(args) => request::stop(&here()?, args),
         Command::Review(args) => review::review(&here()?, args),

@@ -3,7 +3,7 @@
 //! Every one ends with trailers: they say which workflow and packet a commit belongs to, also after it was
 //! cherry-picked or rebased, which is how the `pre-push` hook knows it.
 
-use crate::model::id::{PacketId, Slug, TreeId};
+use crate::model::id::{CommitId, PacketId, Slug, TreeId};
 use crate::model::plan::Packet;
 
 /// How long the subject of a commit may be.
@@ -55,6 +55,21 @@ pub(super) fn merge_message(
         ));
     }
     text
+}
+
+/// Returns the message of the commit that takes a packet's merge out again.
+pub(super) fn revert_message(slug: &Slug, packet: &Packet, merge: &CommitId, why: &str) -> String {
+    let why = why.trim();
+    let reason = if why.is_empty() {
+        String::new()
+    } else {
+        format!("{why}\n\n")
+    };
+    format!(
+        "{}\n\nThis reverts commit {merge}.\n\n{reason}{}Dynwf-Reverts: {merge}\n",
+        subject(&packet.objective),
+        trailers(slug, &packet.id, packet.agent_name())
+    )
 }
 
 /// Returns the message of the commit that takes the moved target into the integration branch.

@@ -11,6 +11,7 @@ mod proof;
 mod prove;
 mod publish;
 mod replay;
+mod revert;
 
 pub use land::land;
 pub use merge::{Merged, PacketMerge, merge_packet, merge_target, resolution_commit};
@@ -19,3 +20,4 @@ pub use proof::{Content, Versions, exceptions};
 pub use prove::{Made, prove};
 pub use publish::publish;
 pub use replay::{Replayed, replay};
+pub use revert::{Revert, revert};

@@ -262,6 +262,16 @@ pub enum EventKind {
         /// Why, in one line for people.
         why: String,
     },
+    /// A packet that landed is to be taken out again, by a packet of its own, which stands on its merge; that one's
+    /// work is collected in the fact that follows.
+    RevertAsked {
+        /// The packet that is to be taken out.
+        reverts: PacketId,
+        /// The packet that does it, as if the plan had stated it.
+        packet: Box<Packet>,
+        /// Who asked.
+        by: String,
+    },
     /// The target branch was seen at this commit.
     TargetSeen {
         /// The commit.

@@ -27,7 +27,7 @@ impl EventKind {
             | Self::PacketRetried { packet, .. }
             | Self::PacketReleased { packet }
             | Self::PacketGivenUp { packet, .. } => Some(packet),
-            Self::PacketAdded { packet, .. } => Some(&packet.id),
+            Self::PacketAdded { packet, .. } | Self::RevertAsked { packet, .. } => Some(&packet.id),
             Self::JobFailed { packet, .. } => packet.as_ref(),
             _ => None,
         }
@@ -65,6 +65,7 @@ impl EventKind {
             Self::PacketReturned { .. } => "PacketReturned",
             Self::PacketRetried { .. } => "PacketRetried",
             Self::PacketGivenUp { .. } => "PacketGivenUp",
+            Self::RevertAsked { .. } => "RevertAsked",
             Self::TargetSeen { .. } => "TargetSeen",
             Self::TargetMerged { .. } => "TargetMerged",
             Self::TargetConflicted { .. } => "TargetConflicted",

@@ -97,6 +97,13 @@ pub enum RequestBody {
         /// Why.
         why: String,
     },
+    /// Take a packet that landed out again.
+    Revert {
+        /// The packet.
+        packet: PacketId,
+        /// Why; may be empty.
+        why: String,
+    },
     /// Replace the plan by this one; what is finished must stay as it is.
     Amend {
         /// The plan.

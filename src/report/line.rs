@@ -259,6 +259,14 @@ fn workflow_words(kind: &EventKind) -> Option<String> {
             counted(carved.packets.len(), "packet"),
             proof_words(carved)
         ),
+        EventKind::RevertAsked {
+            reverts,
+            packet,
+            by,
+        } => format!(
+            "{reverts} is to be taken out again, by packet {}, as {by} asked",
+            packet.id
+        ),
         EventKind::PlanAmended { changes, by, .. } => {
             format!("the plan was amended by {by}: {}", changes.join("; "))
         }

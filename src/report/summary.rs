@@ -109,7 +109,9 @@ fn pushed(binding: &Binding) -> String {
 fn accepted(packet: &PacketView) -> Option<String> {
     let end = match (packet.status, &packet.merged) {
         (PacketStatus::Integrated, Some(commit)) => {
-            format!("integrated as {}", code(seven(Some(commit))))
+            let then = packet.reason.as_ref();
+            let then = then.map_or_else(String::new, |then| format!(", {then}"));
+            format!("integrated as {}{then}", code(seven(Some(commit))))
         }
         (PacketStatus::NoChange, _) => "it changed nothing".to_owned(),
         (PacketStatus::Done, _) => "done".to_owned(),

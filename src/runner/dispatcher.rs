@@ -356,17 +356,8 @@ impl<'s> Dispatcher<'s> {
             if request.body == RequestBody::Stop {
                 self.wind_down(Stop::Term, 15);
             }
-            let resolution = match &request.body {
-                RequestBody::Continue { why } => {
-                    let state = &self.session.state;
-                    Some(self.executor.resolution(state, request.at, why))
-                }
-                _ => None,
-            };
-            batch.inputs.push(Input::Request {
-                request,
-                resolution,
-            });
+            let looked_up = self.executor.look_up(&self.session.state, &request);
+            batch.inputs.push(Input::Request { request, looked_up });
         }
     }
 

@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::jobs::Job;
-use super::message::{Input, Message, Tools};
+use super::message::{Input, LookedUp, Message, Tools};
 use super::session::Session;
-use super::{confine, effect, merging, rebuild, resolving, restack, unit, work};
+use super::{confine, effect, merging, rebuild, resolving, restack, revert, unit, work};
 use crate::journal::Found;
 use crate::model::id::RequestId;
 use crate::model::op::{MergeSide, OpOutcome};
 use crate::model::packet::Merge;
+use crate::model::request::{Request, RequestBody};
 use crate::model::state::RunState;
 use crate::process::Stop;
 use crate::workspace;
@@ -76,14 +77,23 @@ impl Executor {
         let _ = self.inbox.remove(request);
     }
 
+    /// Asks git what a request cannot be answered without.
+    pub(super) fn look_up(&self, state: &RunState, request: &Request) -> LookedUp {
+        match &request.body {
+            RequestBody::Continue { why } => {
+                LookedUp::Resolution(self.resolution(state, request.at, why))
+            }
+            RequestBody::Revert { packet, why } => LookedUp::Revert(
+                revert::work(&self.tools.git, state, packet, why, request.at)
+                    .map_err(|error| format!("{error:#}")),
+            ),
+            _ => LookedUp::Nothing,
+        }
+    }
+
     /// Makes a commit of the resolution that lies in the integration workspace, or says why there is none. `why`
     /// explains what it lacks of the two sides' changes, if it is not empty.
-    pub(super) fn resolution(
-        &self,
-        state: &RunState,
-        at: Timestamp,
-        why: &str,
-    ) -> Result<Merge, String> {
+    fn resolution(&self, state: &RunState, at: Timestamp, why: &str) -> Result<Merge, String> {
         let integration = state.integration.as_ref().ok_or("nothing is integrated")?;
         let (Some((side, onto)), Some(workspace)) =
             (&integration.resolving, &integration.workspace)

@@ -38,10 +38,9 @@ pub(super) fn facts(
         }],
         Input::CheckAgain => check_again(state),
         Input::Push(binding) => vec![EventKind::PushAsked { binding }],
-        Input::Request {
-            request,
-            resolution,
-        } => requests::answer(state, options, &request, resolution, now),
+        Input::Request { request, looked_up } => {
+            requests::answer(state, options, &request, looked_up, now)
+        }
         Input::UnitNoted { unit, session } => vec![EventKind::UnitNoted { unit, session }],
         Input::UnitEnded(end) => unit_ended(state, options, end, now),
         Input::OpEnded { op, outcome } if state.ops.contains_key(&op) => {

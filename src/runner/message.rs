@@ -46,6 +46,19 @@ pub(super) enum Message {
     },
 }
 
+/// What git had to be asked for a request, before it can be answered.
+#[derive(Debug)]
+pub(super) enum LookedUp {
+    /// Nothing.
+    Nothing,
+    /// For [`crate::model::request::RequestBody::Continue`]: the merge commit of the resolution, or why there is
+    /// none.
+    Resolution(Result<Merge, String>),
+    /// For [`crate::model::request::RequestBody::Revert`]: the work that takes the packet out again, or why there is
+    /// none.
+    Revert(Result<Box<Collected>, String>),
+}
+
 /// An input.
 #[derive(Debug)]
 pub(super) enum Input {
@@ -61,9 +74,8 @@ pub(super) enum Input {
     Request {
         /// The request.
         request: Box<Request>,
-        /// For [`crate::model::request::RequestBody::Continue`]: the merge commit of the resolution, or why
-        /// there is none.
-        resolution: Option<Result<Merge, String>>,
+        /// What git had to be asked for it.
+        looked_up: LookedUp,
     },
     /// A unit's client named its conversation.
     UnitNoted {

@@ -30,6 +30,7 @@ mod rebuild;
 mod requests;
 mod resolving;
 mod restack;
+mod revert;
 mod rules;
 mod script;
 mod session;

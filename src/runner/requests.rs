@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 
 use super::goal::Options;
+use super::message::LookedUp;
 use crate::gate;
 use crate::model::event::{EventKind, GivenUp};
 use crate::model::gate::GateKind;
 use crate::model::id::{GateId, PacketId};
 use crate::model::op::{MergeSide, Op};
-use crate::model::packet::Merge;
 use crate::model::plan::Plan;
 use crate::model::request::{Request, RequestBody};
 use crate::model::state::{RunState, Stage};
@@ -24,7 +24,7 @@ pub(super) fn answer(
     state: &RunState,
     options: &Options,
     request: &Request,
-    resolution: Option<Result<Merge, String>>,
+    looked_up: LookedUp,
     now: Timestamp,
 ) -> Vec<EventKind> {
     if state.requests.contains_key(&request.id) {
@@ -43,9 +43,10 @@ pub(super) fn answer(
         RequestBody::Drop { packet, why } => give_up(state, packet, GivenUp::Dropped, why),
         RequestBody::Claim { packet } => claim(state, request, packet),
         RequestBody::Done { packet, note } => done(state, request, packet, note),
-        RequestBody::Continue { .. } => resolved(state, request, resolution),
+        RequestBody::Continue { .. } => resolved(state, request, looked_up),
         RequestBody::Abort => abort(state),
         RequestBody::Skip { packet, why } => skip(state, packet.as_ref(), why),
+        RequestBody::Revert { packet, why } => revert(state, request, packet, why, looked_up),
         RequestBody::Amend { plan } => amended(state, request, plan),
         RequestBody::Stop => Ok(Vec::new()),
     };
@@ -208,11 +209,7 @@ fn done(state: &RunState, request: &Request, id: &PacketId, note: &str) -> Answe
     }])
 }
 
-fn resolved(
-    state: &RunState,
-    request: &Request,
-    resolution: Option<Result<Merge, String>>,
-) -> Answered {
+fn resolved(state: &RunState, request: &Request, looked_up: LookedUp) -> Answered {
     let laid_out = state
         .integration
         .as_ref()
@@ -220,7 +217,10 @@ fn resolved(
     let Some((side, _)) = laid_out else {
         return Err("no conflict is laid out: `dynwf run` does that".to_owned());
     };
-    let merge = resolution.unwrap_or_else(|| Err("the resolution was not looked at".to_owned()))?;
+    let LookedUp::Resolution(merge) = looked_up else {
+        return Err("the resolution was not looked at".to_owned());
+    };
+    let merge = merge?;
     Ok(vec![match side {
         MergeSide::Packet(packet) => EventKind::ConflictResolved {
             packet: packet.clone(),
@@ -303,6 +303,53 @@ fn skip(state: &RunState, packet: Option<&PacketId>, why: &str) -> Answered {
     }])
 }
 
+/// Takes a packet that landed out again: its counterpart is a packet like any other from here on.
+fn revert(
+    state: &RunState,
+    request: &Request,
+    id: &PacketId,
+    why: &str,
+    looked_up: LookedUp,
+) -> Answered {
+    let reached = stage_of(state, id)?;
+    if !state.has_landed(id) {
+        return Err(if reached == Stage::Integrated {
+            format!(
+                "packet {id} is integrated and has not landed: `dynwf packet drop {} {id} --why TEXT` takes it out",
+                state.slug
+            )
+        } else {
+            format!(
+                "packet {id} has not landed: it is {}",
+                state.status_of(id).word()
+            )
+        });
+    }
+    if let Some(by) = state.reverted_by(id) {
+        let is_out = state.has_landed(by);
+        let taken = if is_out { "was" } else { "is being" };
+        return Err(format!(
+            "packet {id} {taken} taken out again by packet {by}"
+        ));
+    }
+    let LookedUp::Revert(work) = looked_up else {
+        return Err("what takes it out was not looked up".to_owned());
+    };
+    let packet = super::revert::packet(state, id, why)
+        .ok_or_else(|| format!("the plan knows no packet {id} any more"))?;
+    Ok(vec![
+        EventKind::RevertAsked {
+            reverts: id.clone(),
+            packet: Box::new(packet.clone()),
+            by: request.by.clone(),
+        },
+        EventKind::PacketCollected {
+            packet: packet.id,
+            collected: *work?,
+        },
+    ])
+}
+
 fn amended(state: &RunState, request: &Request, plan: &Plan) -> Answered {
     let frozen = state
         .frozen
@@ -314,13 +361,20 @@ fn amended(state: &RunState, request: &Request, plan: &Plan) -> Answered {
             .get(id)
             .is_some_and(|packet| packet.stage != Stage::Planned)
     };
+    // Nobody wrote down the packets that take others out again.
+    let mut plan = plan.clone();
+    let reverts = frozen.plan.packets.iter().filter(|packet| {
+        state.is_revert(&packet.id) && plan.packets.iter().all(|known| known.id != packet.id)
+    });
+    let reverts: Vec<_> = reverts.cloned().collect();
+    plan.packets.extend(reverts);
     let changes =
-        amend::changes(&frozen.plan, plan, &settled).map_err(|error| error.to_string())?;
+        amend::changes(&frozen.plan, &plan, &settled).map_err(|error| error.to_string())?;
     if changes.is_empty() {
         return Err("the plan is the same".to_owned());
     }
     Ok(vec![EventKind::PlanAmended {
-        plan: Box::new(plan.clone()),
+        plan: Box::new(plan),
         changes,
         by: request.by.clone(),
     }])

@@ -67,6 +67,9 @@ impl RunState {
                 }
             }
             EventKind::RunEnded { .. } => self.open_run = false,
+            EventKind::RevertAsked {
+                reverts, packet, ..
+            } => self.revert_asked(reverts, packet),
             EventKind::UnitStarted { unit } => self.unit_started(unit, seq, at),
             EventKind::UnitNoted { unit, session } => self.unit_noted(*unit, session),
             EventKind::UnitEnded {

@@ -193,6 +193,7 @@ impl PacketState {
             spent: self.spent,
             blamed: self.blamed,
             script: self.script,
+            reverts: self.reverts,
             ..Self::default()
         }
     }

@@ -7,6 +7,7 @@ use super::{RunState, Stage};
 use crate::model::event::EventKind;
 use crate::model::id::{CommitId, PacketId};
 use crate::model::packet::Merge;
+use crate::model::plan::Packet;
 
 impl RunState {
     /// The merged packets that are not in the target yet, in their order, each with its merge.
@@ -50,6 +51,43 @@ impl RunState {
             .is_some_and(|at| at.merged.iter().take(at.landed).any(|landed| landed == id))
     }
 
+    /// Whether the packet takes another one out again.
+    pub fn is_revert(&self, id: &PacketId) -> bool {
+        self.packets
+            .get(id)
+            .is_some_and(|packet| packet.reverts.is_some())
+    }
+
+    /// Returns the packet that takes this one out again, or has; none that was given up, or taken out itself.
+    pub fn reverted_by(&self, id: &PacketId) -> Option<&PacketId> {
+        self.packets
+            .iter()
+            .filter(|(_, packet)| packet.reverts.as_ref() == Some(id))
+            .filter(|(_, packet)| {
+                !matches!(
+                    packet.stage,
+                    Stage::Failed | Stage::Rejected | Stage::Cancelled
+                )
+            })
+            .map(|(by, _)| by)
+            .find(|by| {
+                self.reverted_by(by)
+                    .is_none_or(|again| !self.has_landed(again))
+            })
+    }
+
+    /// A packet that takes another one out joins the plan: it stands on that one's merge.
+    pub(super) fn revert_asked(&mut self, reverts: &PacketId, packet: &Packet) {
+        let merge = self
+            .packets
+            .get(reverts)
+            .and_then(|reverted| reverted.merge.as_ref())
+            .map(|merge| merge.commit.clone());
+        let joined = self.joined_plan(packet);
+        joined.reverts = Some(reverts.clone());
+        joined.base = merge;
+    }
+
     /// The commits that stay on the integration branch whatever is taken out of it.
     pub fn firm_commits(&self) -> impl Iterator<Item = &CommitId> {
         let at = self.integration.iter();
@@ -77,6 +115,7 @@ impl RunState {
             EventKind::PacketCollected { collected, .. } => {
                 self.packets.contains_key(id)
                     && self.of_script(id).is_none()
+                    && !self.is_revert(id)
                     && !self.is_there(&collected.base)
             }
             _ => false,
@@ -86,8 +125,11 @@ impl RunState {
     /// The target moved and was merged: what was collected and is not decided yet started from the past.
     pub(super) fn left_behind(&mut self, at: Timestamp) {
         for packet in self.packets.values_mut() {
-            // A script says itself what its packets start from.
-            if packet.stage == Stage::Collected && packet.script.is_none() {
+            // A script says itself what its packets start from; what takes another out stands on that one's merge.
+            if packet.stage == Stage::Collected
+                && packet.script.is_none()
+                && packet.reverts.is_none()
+            {
                 packet.come_to(Stage::Stale, None, at);
             }
         }

@@ -280,6 +280,8 @@ pub struct PacketState {
     pub spent: Spent,
     /// What a script wants with it, where one made it.
     pub script: Option<PacketOfScript>,
+    /// The packet that it takes out again.
+    pub reverts: Option<PacketId>,
 }
 
 /// What was used.

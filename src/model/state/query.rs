@@ -48,6 +48,13 @@ impl RunState {
     /// Returns why a packet is where it is, for people: what was recorded, or what it waits for.
     pub fn reason_of(&self, id: &PacketId) -> Option<String> {
         let packet = self.packets.get(id)?;
+        if packet.stage == Stage::Integrated
+            && let Some(by) = self.reverted_by(id)
+        {
+            let done = self.packets[by].stage == Stage::Integrated;
+            let taken = if done { "taken" } else { "to be taken" };
+            return Some(format!("{taken} out again by {by}"));
+        }
         if packet.reason.is_some() || packet.stage.is_settled() && packet.stage != Stage::Conflicted
         {
             return packet.reason.clone();

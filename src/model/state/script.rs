@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::{LiveUnit, PacketState, RunState, Spent, Stage};
 use crate::model::event::EventKind;
 use crate::model::id::{CommitId, PacketId, UnitId};
+use crate::model::plan::Packet;
 use crate::model::script::{AskedCall, Asks, Census, Kept, Reply, Saying, ScriptEnd, ScriptRun};
 use crate::model::status::PacketStatus;
 use crate::model::unit::{Unit, UnitKind, UnitOutcome, Usage, WorkspaceName};
@@ -69,6 +70,17 @@ pub struct PacketOfScript {
 }
 
 impl RunState {
+    /// One more packet is in the plan; returns its state.
+    pub(super) fn joined_plan(&mut self, packet: &Packet) -> &mut PacketState {
+        if let Some(frozen) = &mut self.frozen {
+            let mut plan = (*frozen.plan).clone();
+            plan.packets.retain(|known| known.id != packet.id);
+            plan.packets.push(packet.clone());
+            frozen.plan = Arc::new(plan);
+        }
+        self.packets.entry(packet.id.clone()).or_default()
+    }
+
     pub(super) fn script_event(&mut self, kind: &EventKind, at: Timestamp) {
         match kind {
             EventKind::ScriptBegan { run } => self.script_began(run),
@@ -79,13 +91,7 @@ impl RunState {
                 label,
                 plain,
             } => {
-                if let Some(frozen) = &mut self.frozen {
-                    let mut plan = (*frozen.plan).clone();
-                    plan.packets.retain(|known| known.id != packet.id);
-                    plan.packets.push((**packet).clone());
-                    frozen.plan = Arc::new(plan);
-                }
-                let state = self.packets.entry(packet.id.clone()).or_default();
+                let state = self.joined_plan(packet);
                 state.script = Some(PacketOfScript {
                     call: *call,
                     base: base.clone(),

@@ -49,6 +49,8 @@ pub(super) fn packet_view(state: &RunState, id: &PacketId, packet: &PacketState)
         merged: packet.merge.as_ref().map(|merge| merge.commit.clone()),
         road: packet.merge.as_ref().map(|merge| merge.road.clone()),
         proof: proof_of(packet).cloned(),
+        reverts: packet.reverts.clone(),
+        reverted_by: state.reverted_by(id).cloned(),
         conflict: packet
             .conflict
             .iter()

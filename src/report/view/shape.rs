@@ -142,6 +142,12 @@ pub struct PacketView {
     /// What its merge lacks of the two sides' changes; none where every file is one side's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
+    /// The packet that it takes out again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverts: Option<PacketId>,
+    /// The packet that takes it out again, or has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverted_by: Option<PacketId>,
     /// What it conflicts in.
     pub conflict: Vec<ConflictFile>,
     /// Its checks.

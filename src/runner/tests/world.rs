@@ -21,7 +21,7 @@ use crate::runner::end::standing;
 use crate::runner::facts::facts;
 use crate::runner::goal::{Goal, Options};
 use crate::runner::jobs::{Job, jobs};
-use crate::runner::message::{CollectResult, Input, MergeResult, UnitEnd};
+use crate::runner::message::{CollectResult, Input, LookedUp, MergeResult, UnitEnd};
 use crate::runner::queue;
 use crate::runner::rules;
 use crate::workspace::Sites;
@@ -430,7 +430,7 @@ impl World {
                 attended: true,
                 body,
             }),
-            resolution: None,
+            looked_up: LookedUp::Nothing,
         }));
     }
 

@@ -86,7 +86,7 @@ fn what_is_wrong_is_said_with_the_way_out_and_hides_nothing() {
 }
 
 #[test]
-fn a_damaged_journal_is_cut_at_its_last_good_record() {
+fn a_damaged_journal_is_cut_after_its_last_good_append() {
     let repo = TestRepo::small();
     let dynwf = waiting(&repo);
     let journal = repo.common_dir().join("dynwf/w/lines/journal.jsonl");
@@ -111,6 +111,13 @@ fn a_damaged_journal_is_cut_at_its_last_good_record() {
             .expect_code(1)
             .says("dynwf doctor --repair lines");
         let said = dynwf.line("doctor --repair lines").success();
+        // What was written together with the damaged record goes with it.
+        let lines: Vec<&[u8]> = good.split_inclusive(|&byte| byte == b'\n').collect();
+        let goes_on = |record: usize| {
+            let line = std::str::from_utf8(lines[record - 1]).unwrap();
+            serde_json::from_str::<Value>(line).unwrap()["more"] == true
+        };
+        let record = (1..=record).rfind(|&record| !goes_on(record)).unwrap();
         let ends_with = format!("ends with record {record} now");
         assert!(said.stdout.contains(&ends_with), "{said}");
         let copy = journal.with_file_name(format!("journal.damaged-{number}"));

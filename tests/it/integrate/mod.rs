@@ -3,6 +3,7 @@
 mod batch;
 mod bisect;
 mod person;
+mod revert;
 
 use std::fs;
 use std::path::PathBuf;

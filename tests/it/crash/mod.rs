@@ -5,7 +5,10 @@
 //! call is made again. In the end the target must hold the same tree, each packet must be merged once, and nothing of
 //! the user's may have changed.
 //!
-//! Of a point that one call passes often, the first and the last pass are tried; with `DYNWF_TEST_EVERY_PASS` all are.
+//! Of a point that one call passes often, the first and the last pass are tried, or the last alone; with
+//! `DYNWF_TEST_EVERY_PASS` all are.
+
+mod stories;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,61 +16,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::{CommandOutput, Dynwf, TestRepo};
-
-/// Two packets side by side, one of which a person must look at, which are merged together, and one that needs the
-/// other.
-const PLAN: &str = r#"
-goal = "Three lines"
-base = "main"
-[integration]
-target = "main"
-[budget]
-concurrency = 2
-[[gate]]
-before = "integrate"
-[[check]]
-name = "all"
-run = "grep -q net crates/net/src/lib.rs"
-when = "both"
-[[packet]]
-id = "01-net"
-objective = "A line in net"
-scope = ["crates/net/**"]
-run = "echo '// net' >> crates/net/src/lib.rs"
-[[packet]]
-id = "02-db"
-objective = "A build script in db"
-scope = ["crates/db/**"]
-run = "echo 'fn main() {}' > crates/db/build.rs"
-[[packet]]
-id = "03-core"
-objective = "A line in core after the one in net"
-scope = ["crates/core/**"]
-after = ["01-net"]
-run = "tail -n 1 crates/net/src/lib.rs >> crates/core/src/lib.rs"
-checks = ["grep -q '// net' crates/core/src/lib.rs"]
-"#;
-
-/// The calls, in order, and the exit code of each where nothing goes wrong.
-const CALLS: [(&str, i32); 9] = [
-    ("plan crash --from ../plan.toml", 0),
-    ("split crash", 0),
-    ("run crash", 3),
-    ("approve crash merge:02-db --yes", 0),
-    ("run crash", 3),
-    ("approve crash integrate --yes", 0),
-    ("run crash", 3),
-    ("approve crash land --yes", 0),
-    ("land crash", 0),
-];
+use stories::{Step, Story};
 
 /// How many workflows are done at once.
 const WORKERS: usize = 2;
 
-/// A place to crash: in which call, and the value of `DYNWF_CRASH_AT`.
+/// A place to crash: in which step, and the value of `DYNWF_CRASH_AT`.
 #[derive(Clone, Debug)]
 struct Point {
-    call: usize,
+    step: usize,
     at: String,
 }
 
@@ -79,9 +36,9 @@ struct End {
     packets: Vec<(String, String)>,
 }
 
-fn repository() -> TestRepo {
+fn repository(story: &Story) -> TestRepo {
     let repo = TestRepo::small().in_use();
-    std::fs::write(repo.place().join("plan.toml"), PLAN).expect("the plan can be written");
+    std::fs::write(repo.place().join("plan.toml"), story.plan).expect("the plan can be written");
     repo
 }
 
@@ -104,25 +61,40 @@ fn end(repo: &TestRepo) -> End {
     }
 }
 
-/// Does the whole workflow without a crash; returns its end and the points that each call passed.
-fn uncrashed() -> (End, Vec<Point>) {
-    let repo = repository();
+/// Does the whole workflow without a crash; returns its end and the points that each step passed.
+fn uncrashed(story: &Story) -> (End, Vec<Point>) {
+    let repo = repository(story);
     let before = repo.fingerprint();
     let mut points = Vec::new();
-    for (call, (line, code)) in CALLS.iter().enumerate() {
-        let log = repo.place().join(format!("points-{call}"));
-        Dynwf::new(&repo)
-            .env("DYNWF_CRASH_LOG", &log)
-            .line(line)
-            .expect_code(*code);
-        points.extend(passes(&log).into_iter().map(|at| Point { call, at }));
+    for (step, what) in story.steps.iter().enumerate() {
+        let log = repo.place().join(format!("points-{step}"));
+        match what {
+            Step::Hand(line) => by_hand(&repo, line),
+            Step::Call(line, code) => {
+                Dynwf::new(&repo)
+                    .env("DYNWF_CRASH_LOG", &log)
+                    .line(line)
+                    .expect_code(*code);
+            }
+        }
+        if step >= story.from {
+            points.extend(passes(&log, story).into_iter().map(|at| Point { step, at }));
+        }
     }
     assert_untouched(&repo, &before);
     (end(&repo), points)
 }
 
-/// The passes that are worth a crash: of each name the first and the last.
-fn passes(log: &Path) -> Vec<String> {
+fn by_hand(repo: &TestRepo, line: &str) {
+    let mut shell = repo.place().command("sh");
+    let output = shell.current_dir(repo.path()).args(["-c", line]).output();
+    let output = output.expect("a shell runs");
+    assert!(output.status.success(), "{line}: {output:?}");
+}
+
+/// The passes that are worth a crash: of each name the first and the last, or the last alone in a story that begins in
+/// the middle.
+fn passes(log: &Path, story: &Story) -> Vec<String> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let mut numbers: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for line in text.lines() {
@@ -135,8 +107,9 @@ fn passes(log: &Path) -> Vec<String> {
     for (name, mut passes) in numbers {
         passes.sort_unstable();
         passes.dedup();
-        if !every && passes.len() > 2 {
-            passes.drain(1..passes.len() - 1);
+        if !every && passes.len() > 1 {
+            let first = usize::from(story.from == 0);
+            passes.drain(first..passes.len() - 1);
         }
         found.extend(passes.iter().map(|pass| format!("{name}:{pass}")));
     }
@@ -150,23 +123,30 @@ fn assert_untouched(repo: &TestRepo, before: &crate::support::Fingerprint) {
 }
 
 /// Does the workflow with one crash. Returns whether it crashed there; fails where the end differs.
-fn crashed(point: &Point, expected: &End) -> bool {
-    let repo = repository();
+fn crashed(story: &Story, point: &Point, expected: &End) -> bool {
+    let repo = repository(story);
     let before = repo.fingerprint();
     let once = repo.place().join("crashed");
     let mut said: Vec<CommandOutput> = Vec::new();
-    for (call, (line, code)) in CALLS.iter().enumerate() {
+    for (step, what) in story.steps.iter().enumerate() {
         let dynwf = Dynwf::new(&repo);
-        if call != point.call {
+        let (line, code) = match what {
+            Step::Call(line, code) => (line, *code),
+            Step::Hand(line) => {
+                by_hand(&repo, line);
+                continue;
+            }
+        };
+        if step != point.step {
             let output = dynwf.line(line);
             // A call that was resumed may have done some of the next one's work; the end is what counts.
             assert!(
-                call < point.call || output.code() != 70,
+                step < point.step || output.code() != 70,
                 "{point:?}\n{}\n{output}",
                 all(&said)
             );
             assert!(
-                call > point.call || output.code() == *code,
+                step > point.step || output.code() == code,
                 "{point:?}\n{output}"
             );
             said.push(output);
@@ -178,7 +158,7 @@ fn crashed(point: &Point, expected: &End) -> bool {
             .line(line);
         said.push(crashing);
         let dynwf = Dynwf::new(&repo);
-        if call > 0 {
+        if step > 0 {
             said.push(dynwf.line("run crash"));
         }
         said.push(dynwf.line(line));
@@ -227,13 +207,19 @@ fn all(said: &[CommandOutput]) -> String {
     texts.join("\n")
 }
 
-#[test]
-fn a_crash_at_any_point_changes_nothing_about_the_end() {
-    let (expected, points) = uncrashed();
-    assert_eq!(expected.merges, ["01-net", "02-db", "03-core"]);
-    for needed in [1, 2, 3, 4, 5, 6, 8] {
-        let passed = points.iter().any(|point| point.call == needed);
-        assert!(passed, "`{}` passes no crash point", CALLS[needed].0);
+/// Crashes a story at each of its points.
+fn walk(story: &Story) {
+    let (expected, points) = uncrashed(story);
+    assert_eq!(expected.merges, story.merges);
+    for (step, what) in story.steps.iter().enumerate().skip(story.from.max(1)) {
+        let passed = points.iter().any(|point| point.step == step);
+        // An answer to a question is one file, or a fact that some other call records.
+        let writes = matches!(what, Step::Call(..));
+        assert!(passed || !writes, "{what:?} passes no crash point");
+    }
+    for name in story.passes {
+        let passed = points.iter().any(|point| point.at.starts_with(name));
+        assert!(passed, "{name} is not passed");
     }
     let (next, reached) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let failures = Mutex::new(Vec::new());
@@ -241,7 +227,7 @@ fn a_crash_at_any_point_changes_nothing_about_the_end() {
         for _ in 0..WORKERS {
             scope.spawn(|| {
                 while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let tried = std::panic::catch_unwind(|| crashed(point, &expected));
+                    let tried = std::panic::catch_unwind(|| crashed(story, point, &expected));
                     match tried {
                         Ok(true) => drop(reached.fetch_add(1, Ordering::Relaxed)),
                         Ok(false) => {}
@@ -268,4 +254,24 @@ fn a_crash_at_any_point_changes_nothing_about_the_end() {
         "only {reached} of {} points were reached",
         points.len()
     );
+}
+
+#[test]
+fn a_crash_at_any_point_changes_nothing_about_the_end() {
+    walk(&stories::WHOLE);
+}
+
+#[test]
+fn nor_does_one_while_a_packet_is_taken_out_of_the_target() {
+    walk(&stories::REVERTED);
+}
+
+#[test]
+fn nor_does_one_while_conflicts_are_in_a_persons_hands() {
+    walk(&stories::BY_HAND);
+}
+
+#[test]
+fn nor_does_one_while_a_guilty_packet_is_found_taken_out_and_mended() {
+    walk(&stories::BLAMED);
 }
