@@ -14,6 +14,7 @@ use crate::model::state::{PacketState, RunState};
 use crate::process::{self, Follow, UnitDir};
 use crate::report::json;
 use crate::report::view::StatusView;
+use crate::workspace::sparse_settings;
 
 /// One packet by hand: work on it yourself, look at it, try it again, give it up
 #[derive(Debug, clap::Subcommand)]
@@ -377,7 +378,9 @@ fn shell(context: &Context, slug: &Slug, id: &PacketId) -> Result<ExitCode> {
     output::say(&format!(
         "{id} of {slug} in {folder}; leave the shell with exit"
     ));
-    process::shell(std::path::Path::new(folder))?;
+    let made = packet.workspace.as_ref();
+    let variables = made.map(sparse_settings).unwrap_or_default();
+    process::shell(std::path::Path::new(folder), &variables)?;
     output::say(&format!(
         "dynwf packet done {slug} {id} collects what you did"
     ));

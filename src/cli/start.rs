@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::context::Context;
 use super::output;
 use crate::agent::schema::Schema;
+use crate::config::Sparse;
 use crate::config::problem::Problem;
 use crate::error::{Failure, usage};
 use crate::integrate;
@@ -22,6 +23,7 @@ use crate::plan::order::effective_after;
 use crate::plan::parse::{self, Places};
 use crate::plan::validate::{self, Surroundings};
 use crate::runner::{Session, Update};
+use crate::workspace::SparseSpec;
 
 /// A plan that was checked, with what it was checked against.
 pub(super) struct Checked {
@@ -60,6 +62,16 @@ pub(super) fn check_with(
     let (checked, warnings) = look_over(context, plan, places, added)?;
     for warning in warnings {
         output::say(&format!("warning: {warning}"));
+    }
+    if context.config.workspace.sparse == Sparse::Scope {
+        for packet in &checked.plan.packets {
+            if let Err(pattern) = SparseSpec::of_scope(&packet.scope, &packet.sources) {
+                output::say(&format!(
+                    "warning: packet {} gets all files, because `{pattern}` begins in no directory ([workspace] sparse)",
+                    packet.id
+                ));
+            }
+        }
     }
     Ok(checked)
 }

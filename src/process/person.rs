@@ -1,6 +1,7 @@
 //! Programs that a person works in, at their own terminal: an editor, a shell, a pager. They are no units: no
 //! limits, no log, and dynwf waits for them.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::Path;
@@ -22,14 +23,15 @@ pub fn edit(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Opens the person's shell (`SHELL`, else `/bin/sh`) in a folder and waits for its end.
+/// Opens the person's shell (`SHELL`, else `/bin/sh`) in a folder, with more variables, and waits for its end.
 ///
 /// # Errors
 /// If it cannot be started.
-pub fn shell(folder: &Path) -> Result<()> {
+pub fn shell(folder: &Path, variables: &BTreeMap<String, String>) -> Result<()> {
     let shell = chosen(&["SHELL"]).unwrap_or_else(|| "/bin/sh".into());
     Command::new(&shell)
         .current_dir(folder)
+        .envs(variables)
         .status()
         .with_context(|| format!("starting {} in {}", shell.display(), folder.display()))?;
     Ok(())

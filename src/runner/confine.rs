@@ -79,6 +79,8 @@ pub(super) fn confine(scene: &Scene<'_>, folder: &UnitDir, task: &mut Task) -> R
             return Ok(());
         }
         if !scene.is_clone() {
+            let settings = workspace::sparse_settings(scene.workspace);
+            task.env.get_or_insert_default().extend(settings);
             return scene.watch(folder);
         }
     }

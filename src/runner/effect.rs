@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::confine::{self, Scene};
 use super::message::Tools;
+use crate::config::Sparse;
 use crate::fault;
 use crate::gate;
 use crate::git::{Git, RefMove};
@@ -17,7 +18,7 @@ use crate::model::op::{MergeSide, MoveWhy, Op, OpOutcome, RefUpdate};
 use crate::model::packet::Workspace;
 use crate::model::state::{OpenOp, RunState};
 use crate::model::unit::WorkspaceName;
-use crate::workspace::{self, Caps, Head, MakeSpec};
+use crate::workspace::{self, Caps, Head, MakeSpec, SparseSpec};
 
 /// Performs an effect that was announced.
 ///
@@ -228,7 +229,7 @@ fn make_workspace(
             path: path.into(),
             head,
             commit: base.clone(),
-            sparse: None,
+            sparse: extent(tools, state, name),
         },
     )
     .with_context(|| format!("making the workspace of {name} in {path}"))?;
@@ -237,6 +238,15 @@ fn make_workspace(
             .with_context(|| format!("copying what .worktreeinclude names to {path}"))?;
     }
     Ok(OpOutcome::Made(made))
+}
+
+/// How much of the tree a workspace is to hold; `None`: all of it.
+fn extent(tools: &Tools, state: &RunState, name: &WorkspaceName) -> Option<SparseSpec> {
+    if tools.config.workspace.sparse != Sparse::Scope {
+        return None;
+    }
+    let planned = state.planned(name.packet()?)?;
+    SparseSpec::of_scope(&planned.scope, &planned.sources).ok()
 }
 
 /// What lies in the workspace beyond the work is rescued before the branch moves; then the files follow.

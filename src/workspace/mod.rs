@@ -51,5 +51,5 @@ pub use remove::{Facts, empty_trash, is_intact, read_only_facts, remove};
 pub use rescue::{Caps, Rescued, rescue};
 pub use reset::reset;
 pub use site::{Sites, admin_name, sites};
-pub use sparse::SparseSpec;
+pub use sparse::{SparseSpec, sparse_settings};
 pub use stray::{Watch, keep_strays, watch};

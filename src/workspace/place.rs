@@ -103,15 +103,24 @@ impl Record {
     }
 }
 
-/// A git command in a workspace: explicit directories, no sparse surprise, nothing hidden by a user's setting.
-pub(super) fn command(git: &Git, git_dir: &Path, work: &Path, extent: Extent) -> Cmd {
+/// The settings that tell git how much of the tree a workspace holds.
+pub(super) fn sparse_words(extent: Extent) -> [(&'static str, &'static str); 2] {
     let (sparse, cone) = match extent {
         Extent::Full => ("false", "false"),
         Extent::Sparse { cone } => ("true", if cone { "true" } else { "false" }),
     };
+    [
+        ("core.sparseCheckout", sparse),
+        ("core.sparseCheckoutCone", cone),
+    ]
+}
+
+/// A git command in a workspace: explicit directories, no sparse surprise, nothing hidden by a user's setting.
+pub(super) fn command(git: &Git, git_dir: &Path, work: &Path, extent: Extent) -> Cmd {
+    let [(sparse, is_sparse), (cone, is_cone)] = sparse_words(extent);
     git.command_in(git_dir, work)
-        .config("core.sparseCheckout", sparse)
-        .config("core.sparseCheckoutCone", cone)
+        .config(sparse, is_sparse)
+        .config(cone, is_cone)
         .config("index.sparse", "false")
         .config("index.version", "2")
         // Would mark every entry as unchanged for good.

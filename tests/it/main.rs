@@ -26,6 +26,7 @@ mod repo_rules;
 mod sandbox;
 mod scripts;
 mod shapes;
+mod sparse;
 mod split;
 mod support;
 mod support_test;
