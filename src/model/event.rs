@@ -15,6 +15,7 @@ use super::op::{Op, OpOutcome};
 use super::packet::{Blame, Collected, Conflict, Merge, Rebuild, Restack, Weight};
 use super::plan::{Packet, Plan};
 use super::proof::Proof;
+use super::radar::Sweep;
 use super::script::{AskedCall, Census, Kept, Reply, Saying, ScriptEnd, ScriptRun};
 use super::unit::{Unit, UnitOutcome, Usage};
 
@@ -261,6 +262,11 @@ pub enum EventKind {
         how: GivenUp,
         /// Why, in one line for people.
         why: String,
+    },
+    /// Packets on their way were merged with each other, in memory: which pairs will conflict.
+    RadarSwept {
+        /// What was found.
+        sweep: Sweep,
     },
     /// A packet that landed is to be taken out again, by a packet of its own, which stands on its merge; that one's
     /// work is collected in the fact that follows.

@@ -65,6 +65,7 @@ impl EventKind {
             Self::PacketReturned { .. } => "PacketReturned",
             Self::PacketRetried { .. } => "PacketRetried",
             Self::PacketGivenUp { .. } => "PacketGivenUp",
+            Self::RadarSwept { .. } => "RadarSwept",
             Self::RevertAsked { .. } => "RevertAsked",
             Self::TargetSeen { .. } => "TargetSeen",
             Self::TargetMerged { .. } => "TargetMerged",

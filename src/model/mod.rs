@@ -15,6 +15,7 @@ pub mod packet;
 pub mod path;
 pub mod plan;
 pub mod proof;
+pub mod radar;
 pub mod reference;
 pub mod request;
 pub mod scope;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anstyle::Style;
 
+use super::ahead;
 use super::calls;
 pub use super::look::Look;
 use super::look::{BOLD, CYAN, DIM, GREEN, RED, YELLOW};
@@ -51,6 +52,7 @@ pub(super) fn lines(
     }
     tail.push(footer(view, look));
     tail.extend(checks(&view.checks, look));
+    tail.extend(ahead::lines(&view.radar, look));
     let shown = |limit: Option<usize>| rows_shown(view, &rows, &columns, look, limit);
     let head = [header(view, look), String::new()];
     let Some(height) = height else {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::ahead;
 use super::call_line::Calls;
 use super::cut::proof_words;
 use super::effect_line::{is_news, op_packet};
@@ -259,6 +260,7 @@ fn workflow_words(kind: &EventKind) -> Option<String> {
             counted(carved.packets.len(), "packet"),
             proof_words(carved)
         ),
+        EventKind::RadarSwept { sweep } => ahead::swept_words(sweep)?,
         EventKind::RevertAsked {
             reverts,
             packet,

@@ -6,6 +6,7 @@
 //! escaped before it reaches a terminal. The same words are used everywhere. Called by `cli` and, through a
 //! callback, by the `runner`'s session; the only files written are those of the face (`face`).
 
+mod ahead;
 mod call_line;
 mod calls;
 pub mod cut;

@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 
+use super::ahead;
 use super::lacks::{proof_lines, road_words};
 use super::next::seven;
 use super::page::{Page, code};
@@ -289,6 +290,7 @@ pub(super) fn integration_md(state: &RunState, view: &StatusView) -> String {
         .filter_map(|at| at.conflict.as_ref())
         .map(|conflict| format!("the moved target: {}", conflict_lines(conflict).join("; ")));
     page.list("Conflicts", open.chain(target).collect::<Vec<_>>());
+    page.list_if_any("Ahead", ahead::list(state));
     page.list("Nothing dropped", proofs(state));
     page.list("Decisions", state.gates.values().map(decision));
     page.list(

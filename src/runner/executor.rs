@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::jobs::Job;
 use super::message::{Input, LookedUp, Message, Tools};
 use super::session::Session;
-use super::{confine, effect, merging, rebuild, resolving, restack, revert, unit, work};
+use super::{confine, effect, merging, radar, rebuild, resolving, restack, revert, unit, work};
 use crate::journal::Found;
 use crate::model::id::RequestId;
 use crate::model::op::{MergeSide, OpOutcome};
@@ -159,6 +159,7 @@ fn perform(tools: &Tools, state: &RunState, job: &Job) -> Option<Input> {
         Job::Rebuild => rebuild::rebuild(tools, state),
         Job::Restack(packet) => restack::restack(tools, state, packet),
         Job::Weigh => work::weigh(tools, state),
+        Job::Radar => Ok(radar::sweep(tools, state)),
     };
     Some(result.unwrap_or_else(|error| Input::Failed {
         job: job.clone(),

@@ -61,6 +61,7 @@ pub(super) fn facts(
         Input::Rebuilt(rebuild) => rebuilt(state, rebuild),
         Input::Restacked { packet, result } => restacked(state, packet, result),
         Input::Weighed(weight) => vec![EventKind::IntegrationWeighed { weight }],
+        Input::Swept(sweep) => vec![EventKind::RadarSwept { sweep }],
         Input::Failed { job, why } => vec![could_not(&job, job.packet(), &why)],
     }
 }

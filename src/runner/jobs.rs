@@ -30,6 +30,8 @@ pub(super) enum Job {
     Restack(PacketId),
     /// Look at what landing would change.
     Weigh,
+    /// Hold the packets on their way against each other.
+    Radar,
 }
 
 impl Job {
@@ -54,6 +56,7 @@ impl fmt::Display for Job {
             Self::Rebuild => f.write_str("take packets out of the integration branch"),
             Self::Restack(packet) => write!(f, "replay {packet}"),
             Self::Weigh => f.write_str("look at what landing would change"),
+            Self::Radar => f.write_str("see which packets will conflict"),
         }
     }
 }
@@ -87,6 +90,9 @@ pub(super) fn jobs(state: &RunState, options: &Options) -> BTreeSet<Job> {
         && !is_weighed(state)
     {
         jobs.insert(Job::Weigh);
+    }
+    if queue::must_sweep(state, options) {
+        jobs.insert(Job::Radar);
     }
     jobs
 }

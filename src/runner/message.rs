@@ -13,6 +13,7 @@ use crate::model::id::{CommitId, OpId, PacketId, TreeId, UnitId};
 use crate::model::op::OpOutcome;
 use crate::model::packet::{Collected, Conflict, Merge, Rebuild, Restack, Weight};
 use crate::model::proof::Proof;
+use crate::model::radar::Sweep;
 use crate::model::request::Request;
 use crate::model::script::Reply;
 use crate::model::unit::{UnitOutcome, Usage};
@@ -120,6 +121,8 @@ pub(super) enum Input {
     },
     /// What landing would change was looked at.
     Weighed(Weight),
+    /// Packets on their way were held against each other.
+    Swept(Sweep),
     /// A job could not do what it was asked for.
     Failed {
         /// The job.

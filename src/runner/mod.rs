@@ -26,6 +26,7 @@ mod message;
 mod order;
 mod planner;
 mod queue;
+mod radar;
 mod rebuild;
 mod requests;
 mod resolving;

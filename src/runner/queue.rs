@@ -60,6 +60,19 @@ pub(super) fn is_in_doubt(state: &RunState, id: &PacketId, packet: &PacketState)
         })
 }
 
+/// Whether tips are on their way that were not held against the others. What can be merged for good need not be
+/// guessed at.
+pub(super) fn must_sweep(state: &RunState, options: &Options) -> bool {
+    options.goal.integrates()
+        && !options.winding_down
+        && state.ops.is_empty()
+        && !must_merge(state, options)
+        && state.on_their_way().nth(1).is_some()
+        && state
+            .on_their_way()
+            .any(|(_, work)| !state.radar.has_swept(&work.tip))
+}
+
 /// Takes into account, on a copy of the state, what came of a packet's turn: [`next_merge`] then names the one
 /// that comes after it.
 pub(super) fn assume(state: &mut RunState, id: &PacketId, merge: Option<&Merge>) {

@@ -67,6 +67,7 @@ impl RunState {
                 }
             }
             EventKind::RunEnded { .. } => self.open_run = false,
+            EventKind::RadarSwept { sweep } => self.radar.take(sweep),
             EventKind::RevertAsked {
                 reverts, packet, ..
             } => self.revert_asked(reverts, packet),

@@ -10,6 +10,7 @@ mod apply_op;
 mod apply_packet;
 mod branch;
 mod query;
+mod radar;
 mod script;
 mod verdict;
 
@@ -29,6 +30,7 @@ use super::op::{MergeSide, Op};
 use super::packet::{Blame, Collected, Conflict, Merge, Rebuild, Restack, Weight, Workspace};
 use super::plan::Plan;
 use super::proof::Proof;
+use super::radar::Radar;
 use super::unit::{Unit, UnitOutcome, Usage, WorkspaceName};
 
 pub use verdict::Verdict;
@@ -92,6 +94,8 @@ pub struct RunState {
     pub archived: bool,
     /// The script that runs as this workflow, if one does.
     pub script: Option<ScriptState>,
+    /// What is known about conflicts that have not happened.
+    pub radar: Radar,
 }
 
 /// What was fixed when the plan was split.
@@ -337,6 +341,7 @@ impl RunState {
             branches_archived: false,
             archived: false,
             script: None,
+            radar: Radar::default(),
         }
     }
 

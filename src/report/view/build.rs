@@ -2,12 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::shape::{BudgetView, CheckView, GateView, IntegrationView, PacketView, SpentView};
+use super::shape::{
+    BudgetView, CheckView, GateView, IntegrationView, PacketView, PairView, SpentView,
+};
 use crate::model::evidence::Evidence;
 use crate::model::gate::{Gate, GateStatus};
 use crate::model::id::{PacketId, RefName, TreeId};
 use crate::model::op::{MergeSide, MoveWhy, Op};
 use crate::model::plan::{Check, Kind, Packet};
+use crate::model::radar::Pair;
 use crate::model::state::{PacketState, RunState, Stage, Verdict};
 use crate::model::unit::{UnitKind, UnitOutcome, WorkspaceName};
 use crate::report::lacks::proof_of;
@@ -177,6 +180,18 @@ pub(super) fn integration_view(state: &RunState) -> IntegrationView {
                 })
             })
         }),
+    }
+}
+
+pub(super) fn pair_view(pair: &Pair) -> PairView {
+    PairView {
+        packets: pair.packets.clone(),
+        status: if pair.files.is_empty() {
+            "clean"
+        } else {
+            "conflict"
+        },
+        conflicts: pair.files.clone(),
     }
 }
 

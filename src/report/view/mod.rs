@@ -13,10 +13,13 @@ use crate::model::id::PacketId;
 use crate::model::state::RunState;
 use crate::model::status::PacketStatus;
 use crate::report::next::{was_killed, what_to_do, with_killed};
-use build::{between, budget_view, gate_view, integrated_check, integration_view, packet_view};
+use build::{
+    between, budget_view, gate_view, integrated_check, integration_view, packet_view, pair_view,
+};
 pub use script::{CallView, ScriptView};
 pub use shape::{
-    BudgetView, CheckView, GateView, IntegrationView, PacketView, SpentView, StatusView, TargetView,
+    BudgetView, CheckView, GateView, IntegrationView, PacketView, PairView, SpentView, StatusView,
+    TargetView,
 };
 
 impl StatusView {
@@ -59,6 +62,7 @@ impl StatusView {
             updated_at: state.at,
             seconds: 0,
             next: what_to_do(state),
+            radar: state.meeting().map(pair_view).collect(),
             script: ScriptView::of(state),
         };
         view.refresh(now);

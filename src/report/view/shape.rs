@@ -57,9 +57,22 @@ pub struct StatusView {
     pub seconds: u64,
     /// What the reader can do, with the commands.
     pub next: Vec<Next>,
+    /// Pairs of packets on their way that change the same paths.
+    pub radar: Vec<PairView>,
     /// The script that runs as this workflow, where one does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub script: Option<ScriptView>,
+}
+
+/// Two packets on their way that change the same paths.
+#[derive(Clone, Debug, Serialize)]
+pub struct PairView {
+    /// The two, in the plan's order.
+    pub packets: [PacketId; 2],
+    /// `conflict` or `clean`.
+    pub status: &'static str,
+    /// What conflicts.
+    pub conflicts: Vec<ConflictFile>,
 }
 
 /// The branch that the result lands on.

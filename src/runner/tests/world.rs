@@ -13,6 +13,7 @@ use crate::model::packet::{
     Collected, Conflict, ConflictFile, Merge, Rebuild, Restack, RiskFacts, Weight, Workspace,
 };
 use crate::model::plan::Plan;
+use crate::model::radar::Sweep;
 use crate::model::request::{Request, RequestBody};
 use crate::model::state::{RunState, Stage};
 use crate::model::status::PacketStatus;
@@ -220,6 +221,14 @@ impl World {
                 job: job.clone(),
                 why: "not simulated".to_owned(),
             },
+            Job::Radar => Input::Swept(Sweep {
+                tips: self
+                    .state
+                    .on_their_way()
+                    .map(|(_, work)| work.tip.clone())
+                    .collect(),
+                pairs: Vec::new(),
+            }),
             Job::Weigh => {
                 let integration = self.state.integration.as_ref().expect("there");
                 Input::Weighed(Weight {

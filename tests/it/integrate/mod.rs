@@ -3,6 +3,7 @@
 mod batch;
 mod bisect;
 mod person;
+mod radar;
 mod revert;
 
 use std::fs;
