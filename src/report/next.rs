@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::words::{counted, one_line};
 use crate::model::gate::{Binding, Gate, GateKind, GateStatus};
-use crate::model::id::{CommitId, GateId, RefName, Slug};
+use crate::model::id::{CommitId, GateId, PacketId, RefName, Slug};
 use crate::model::op::{MergeSide, Op};
-use crate::model::state::RunState;
+use crate::model::state::{RunState, Stage};
 use crate::model::status::{PacketStatus, WorkflowStatus};
 
 /// Something that the reader can do.
@@ -316,6 +316,18 @@ fn refusals(state: &RunState) -> Vec<Next> {
         .collect()
 }
 
+/// Whether something would come of an approval now: that of a packet which conflicts waits for the person, too.
+fn is_of_use(state: &RunState, gate: &Gate) -> bool {
+    let conflicts = |id: &PacketId| state.packets[id].stage == Stage::Conflicted;
+    match gate.kind {
+        GateKind::Merge => state
+            .packets
+            .keys()
+            .all(|id| GateId::merge(id) != gate.id || !conflicts(id)),
+        _ => true,
+    }
+}
+
 /// The one command that takes the workflow further, if nothing else must come first.
 fn go_on(state: &RunState) -> Option<Next> {
     let slug = &state.slug;
@@ -325,7 +337,7 @@ fn go_on(state: &RunState) -> Option<Next> {
     let approved = state
         .gates
         .values()
-        .find(|gate| matches!(gate.status, GateStatus::Approved { .. }));
+        .find(|gate| matches!(gate.status, GateStatus::Approved { .. }) && is_of_use(state, gate));
     if let Some(gate) = approved.filter(|gate| gate.kind == GateKind::Push) {
         return Some(Next {
             kind: NextKind::Go,
