@@ -45,6 +45,10 @@ fn main() -> Result<()> {
     {
         return child(how, Path::new(script), Path::new(folder));
     }
+    if Command::new("node").arg("--version").output().is_err() {
+        println!("skipped: node is not installed, and it is what scripts are measured beside");
+        return Ok(());
+    }
     let place = tempfile::Builder::new().prefix("dynwf-bench").tempdir()?;
     let runtime = place.path().join("node.mjs");
     fs::write(&runtime, include_str!("node.mjs"))?;

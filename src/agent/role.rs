@@ -34,7 +34,30 @@ pub struct Role {
     pub head: Option<String>,
 }
 
-/// Returns every role by name: those of the configuration, then those of files below `tops`.
+/// The roles that hosts bring along, so that scripts written for them find theirs: a name, what it is for, and what is
+/// put before each prompt.
+const BROUGHT: [(&str, &str, Option<&str>); 3] = [
+    ("general-purpose", "any work that needs several steps", None),
+    (
+        "Explore",
+        "looks for something in the code and changes nothing",
+        Some(
+            "You look for something in this code and report what you find, with paths and lines. Change nothing: write, \
+             move and delete no files, and run only commands that read.",
+        ),
+    ),
+    (
+        "Plan",
+        "works out how something is to be done and changes nothing",
+        Some(
+            "You work out how something is to be done in this code: the steps in their order, the files that each \
+             concerns, and what could go wrong. Change nothing: write, move and delete no files, and run only commands \
+             that read.",
+        ),
+    ),
+];
+
+/// Returns every role by name: those of the configuration, then those of files below `tops`, then those that come along.
 ///
 /// # Errors
 /// If a definition is there and cannot be read.
@@ -60,20 +83,22 @@ pub fn roles(config: &Config, tops: &[&Path]) -> Result<BTreeMap<String, Role>> 
             }
         }
     }
+    for (name, description, head) in BROUGHT {
+        roles.entry(name.to_owned()).or_insert_with(|| Role {
+            description: Some(description.to_owned()),
+            head: head.map(str::to_owned),
+            ..Role::default()
+        });
+    }
     Ok(roles)
 }
 
 /// Returns what is said about a role that nobody knows.
 pub fn unknown(name: &str, roles: &BTreeMap<String, Role>) -> String {
-    if roles.is_empty() {
-        return format!(
-            "no agentType is called `{name}`: there are none; `[roles.{name}]` in dynwf.toml or \
-             .claude/agents/{name}.md makes one"
-        );
-    }
     let known: Vec<&str> = roles.keys().map(String::as_str).collect();
     format!(
-        "no agentType is called `{name}`; there are {}",
+        "no agentType is called `{name}`; there are {}; `[roles.{name}]` in dynwf.toml or .claude/agents/{name}.md makes \
+         one",
         known.join(", ")
     )
 }
@@ -222,6 +247,16 @@ mod tests {
     }
 
     #[test]
+    fn a_role_that_comes_along_is_replaced_by_one_of_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join(".claude/agents");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("Explore.md"), "look hard").unwrap();
+        let roles = roles(&Config::default(), &[dir.path()]).unwrap();
+        assert_eq!(roles["Explore"].head.as_deref(), Some("look hard"));
+    }
+
+    #[test]
     fn the_configuration_wins_over_files_and_unknown_names_are_told_the_known_ones() {
         let dir = tempfile::tempdir().unwrap();
         for (folder, name) in [(".claude/agents", "a"), (".agents/agents", "b")] {
@@ -245,7 +280,11 @@ mod tests {
         assert_eq!(roles["b"].head.as_deref(), Some("file b"));
         assert_eq!(
             unknown("c", &roles),
-            "no agentType is called `c`; there are a, b"
+            "no agentType is called `c`; there are Explore, Plan, a, b, general-purpose; `[roles.c]` in dynwf.toml or \
+             .claude/agents/c.md makes one"
         );
+        assert_eq!(roles["general-purpose"].head, None);
+        let looks = roles["Explore"].head.clone().unwrap();
+        assert!(looks.contains("Change nothing"), "{looks}");
     }
 }

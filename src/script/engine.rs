@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::check::{self, Problem};
 use super::limits::STACK_BESIDES;
@@ -17,6 +17,7 @@ use super::setup::{Setup, Told};
 use super::source::Source;
 use super::talk::{Answer, ErrorKind, Said, ScriptError};
 use super::thread::Thread;
+use super::watch::Voice;
 
 /// A running script.
 pub struct Engine {
@@ -38,6 +39,7 @@ impl Engine {
         let (say, said) = unbounded_channel();
         let (tell, told) = mpsc::channel();
         let stopping = Arc::new(AtomicBool::new(false));
+        let say = Voice::new(say, Arc::clone(&stopping));
         let thread = Thread {
             setup,
             source,
@@ -69,15 +71,18 @@ impl Drop for Engine {
 }
 
 /// Runs the engine on a thread with room for its stack.
-fn spawn(thread: Thread, say: &UnboundedSender<Said>) {
+fn spawn(thread: Thread, say: &Voice) {
     let stack = thread.setup.limits.stack + STACK_BESIDES;
     let last = say.clone();
-    let spawned = thread::Builder::new()
-        .name("script".to_owned())
-        .stack_size(stack)
-        .spawn(move || thread.run());
+    let watched = last.watch(thread.setup.limits.slice);
+    let spawned = watched.and_then(|()| {
+        thread::Builder::new()
+            .name("script".to_owned())
+            .stack_size(stack)
+            .spawn(move || thread.run())
+    });
     if let Err(error) = spawned {
         let why = format!("starting the thread of the script: {error}");
-        let _ = last.send(Said::Ended(Err(ScriptError::new(ErrorKind::Limit, why))));
+        last.say(Said::Ended(Err(ScriptError::new(ErrorKind::Limit, why))));
     }
 }

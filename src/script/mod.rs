@@ -20,6 +20,7 @@ mod source;
 pub mod talk;
 mod thread;
 mod thrown;
+mod watch;
 
 #[cfg(test)]
 mod tests;

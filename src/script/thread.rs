@@ -13,7 +13,6 @@ use rquickjs::context::{EvalOptions, intrinsic};
 use rquickjs::{
     CatchResultExt as _, CaughtError, Context, Ctx, Function, Object, Persistent, Runtime, Value,
 };
-use tokio::sync::mpsc::UnboundedSender;
 
 use super::call::CallKind;
 use super::host::{self, Main, Pending, Settings, Shared, well_formed};
@@ -22,6 +21,7 @@ use super::setup::{Setup, Told};
 use super::source::{Source, Sources};
 use super::talk::{Answer, ErrorKind, Outcome, Said, ScriptError};
 use super::thrown::{Thrown, describe, describe_value};
+use super::watch::Voice;
 use super::{POISON, PRELUDE, rejections};
 
 /// More memory for the words about a script that used up its own.
@@ -34,7 +34,7 @@ const JOBS_A_LOOK: u32 = 128;
 pub(super) struct Thread {
     pub(super) setup: Setup,
     pub(super) source: Source,
-    pub(super) say: UnboundedSender<Said>,
+    pub(super) say: Voice,
     pub(super) told: Receiver<Told>,
     pub(super) stopping: Arc<AtomicBool>,
 }
@@ -49,6 +49,7 @@ impl Thread {
             told,
             stopping,
         } = self;
+        say.here();
         let clock = Rc::new(Clock::new(setup.limits.slice, stopping));
         let ended = World::make(setup, &source, Rc::clone(&clock)).and_then(|world| {
             let ended = world.run(&say, &told);
@@ -58,7 +59,7 @@ impl Thread {
             ended
         });
         // The host may be gone already; then nobody wants to know.
-        let _ = say.send(Said::Ended(ended));
+        say.say(Said::Ended(ended));
     }
 }
 
@@ -151,11 +152,7 @@ impl World {
         })
     }
 
-    fn run(
-        &self,
-        say: &UnboundedSender<Said>,
-        told: &Receiver<Told>,
-    ) -> Result<Outcome, ScriptError> {
+    fn run(&self, say: &Voice, told: &Receiver<Told>) -> Result<Outcome, ScriptError> {
         self.turn(|ctx| self.start(ctx))?;
         let mut awaited = false;
         loop {
@@ -163,10 +160,13 @@ impl World {
             if let Some(ended) = self.end() {
                 return ended;
             }
-            if say.send(Said::Idle).is_err() {
+            if !say.say(Said::Idle) {
                 return Err(ScriptError::new(ErrorKind::Aborted, "the host is gone"));
             }
-            match told.recv() {
+            say.turn();
+            let heard = told.recv();
+            say.turn();
+            match heard {
                 Ok(Told::Answer(answer)) => self.deliver(&answer)?,
                 Ok(Told::Abort) | Err(_) => {
                     self.turn(|ctx| self.abort(ctx))?;
@@ -180,14 +180,14 @@ impl World {
     }
 
     /// Sends on what was said, and what the author should know about the end.
-    fn flush(&self, say: &UnboundedSender<Said>, awaited: &mut bool) {
+    fn flush(&self, say: &Voice, awaited: &mut bool) {
         let mut shared = self.shared.borrow_mut();
         for said in std::mem::take(&mut shared.said) {
-            let _ = say.send(said);
+            say.say(said);
         }
         if matches!(shared.main, Main::Value(_)) && !shared.pending.is_empty() && !*awaited {
             *awaited = true;
-            let _ = say.send(Said::Warned(still_running(&shared)));
+            say.say(Said::Warned(still_running(&shared)));
         }
     }
 
@@ -372,9 +372,9 @@ impl World {
         error
     }
 
-    fn warn_of_rejections(&self, say: &UnboundedSender<Said>) {
+    fn warn_of_rejections(&self, say: &Voice) {
         for message in self.rejections.messages() {
-            let _ = say.send(Said::Warned(format!(
+            say.say(Said::Warned(format!(
                 "a promise was rejected and nothing handled it: {message}"
             )));
         }

@@ -74,6 +74,15 @@ fn a_catastrophic_pattern_is_stopped() {
 }
 
 #[test]
+fn what_cannot_be_interrupted_is_left_behind() {
+    // A search that takes 10^11 steps within one builtin, where the engine asks no clock.
+    let body = "await agent('x'); return 'a'.repeat(600000).indexOf('a'.repeat(300000) + 'b')";
+    let ran = limited(body);
+    let error = ran.error();
+    assert!(error.message.contains("cannot be interrupted"), "{error}");
+}
+
+#[test]
 fn memory_is_bounded() {
     for body in [
         "const all = []; while (true) all.push('x'.repeat(1000) + all.length)",

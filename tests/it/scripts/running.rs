@@ -121,7 +121,8 @@ fn unknown_roles_and_agents_throw_at_the_call() {
     let value = &document["value"];
     assert_eq!(
         value[0][0],
-        "no agentType is called `nobody`; there are critic"
+        "no agentType is called `nobody`; there are Explore, Plan, critic, general-purpose; `[roles.nobody]` in \
+         dynwf.toml or .claude/agents/nobody.md makes one"
     );
     assert!(value[0][1].as_str().unwrap().contains("`zork`"), "{value}");
     assert!(
