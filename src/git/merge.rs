@@ -10,7 +10,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use super::cmd::Cmd;
+use super::cmd::{Cmd, Output};
 use super::repo::{Git, Version};
 use crate::model::id::{CommitId, TreeId};
 use crate::model::packet::ConflictFile;
@@ -105,6 +105,25 @@ impl Git {
         }
     }
 
+    /// What `git merge-tree` says about a conflict, byte for byte; `None` where there is none.
+    pub(super) fn conflict_by_program(
+        &self,
+        ours: &CommitId,
+        theirs: &CommitId,
+    ) -> Result<Option<Vec<u8>>> {
+        let run = Run {
+            git: self,
+            scratch: None,
+            attributes: ours,
+        };
+        let (command, output) = run.output(None, ours, theirs)?;
+        match output.code() {
+            Some(0) => Ok(None),
+            Some(1) => Ok(Some(output.stdout)),
+            _ => Err(command.failed(&output)),
+        }
+    }
+
     /// Writes the `.gitattributes` files of a commit, and nothing else of it, below `top`.
     fn lay_out_attributes(&self, commit: &CommitId, top: &Path) -> Result<()> {
         const NAME: &str = ".gitattributes";
@@ -168,6 +187,27 @@ impl Run<'_> {
         ours: &CommitId,
         theirs: &CommitId,
     ) -> Result<TreeMerge> {
+        let (command, output) = self.output(base, ours, theirs)?;
+        match output.code() {
+            Some(0) => {
+                let id = output.stdout.split(|&b| b == 0).next().unwrap_or_default();
+                let tree = String::from_utf8_lossy(id).parse()?;
+                Ok(TreeMerge::Clean { tree, road: "git" })
+            }
+            Some(1) => {
+                conflicts(&output.stdout).context("git merge-tree answered in an unknown form")
+            }
+            _ => Err(command.failed(&output)),
+        }
+    }
+
+    /// What `git merge-tree` answers, with 0 or 1 where it could be asked.
+    fn output(
+        &self,
+        base: Option<&CommitId>,
+        ours: &CommitId,
+        theirs: &CommitId,
+    ) -> Result<(Cmd, Output)> {
         // In a checkout git would read the attributes that lie there, committed or not.
         let empty;
         let command = if self.git.version()? >= ATTRIBUTES_FROM_TREE {
@@ -184,17 +224,7 @@ impl Run<'_> {
             .args(base.map(|base| format!("--merge-base={base}")))
             .args([ours.as_str(), theirs.as_str()]);
         let output = command.run()?;
-        match output.code() {
-            Some(0) => {
-                let id = output.stdout.split(|&b| b == 0).next().unwrap_or_default();
-                let tree = String::from_utf8_lossy(id).parse()?;
-                Ok(TreeMerge::Clean { tree, road: "git" })
-            }
-            Some(1) => {
-                conflicts(&output.stdout).context("git merge-tree answered in an unknown form")
-            }
-            _ => Err(command.failed(&output)),
-        }
+        Ok((command, output))
     }
 }
 

@@ -26,6 +26,7 @@ mod tests;
 mod tree;
 mod treemerge;
 mod trial;
+mod unmerged;
 mod worktree;
 
 pub use batch::Batch;
@@ -38,4 +39,5 @@ pub use refs::RefMove;
 pub use remote::PushResult;
 pub use repo::{Git, Version};
 pub use trial::{Chain, Trial};
+pub use unmerged::Unmerged;
 pub use worktree::{BranchUse, Use};

@@ -12,6 +12,7 @@ mod prove;
 mod publish;
 mod replay;
 mod revert;
+mod rules;
 
 pub use land::land;
 pub use merge::{Merged, PacketMerge, merge_packet, merge_target, resolution_commit};
@@ -21,3 +22,4 @@ pub use prove::{Made, prove};
 pub use publish::publish;
 pub use replay::{Replayed, replay};
 pub use revert::{Revert, revert};
+pub use rules::{Rules, Run, Settled};

@@ -217,6 +217,13 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         proof: Option<Proof>,
     },
+    /// The rules did not settle a conflict: it goes up the ladder.
+    RulesFailed {
+        /// The packet.
+        packet: PacketId,
+        /// Why, in one line for people.
+        why: String,
+    },
     /// A packet could be merged, but the result lacks something of a side: a person is asked first.
     MergeDoubted {
         /// The packet.

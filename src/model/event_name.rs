@@ -20,6 +20,7 @@ impl EventKind {
             | Self::PacketBlamed { packet, .. }
             | Self::PacketRestacked { packet, .. }
             | Self::ConflictResolved { packet, .. }
+            | Self::RulesFailed { packet, .. }
             | Self::MergeDoubted { packet, .. }
             | Self::ResolutionRefused { packet, .. }
             | Self::PacketClaimed { packet, .. }
@@ -59,6 +60,7 @@ impl EventKind {
             Self::IntegrationRebuilt { .. } => "IntegrationRebuilt",
             Self::PacketRestacked { .. } => "PacketRestacked",
             Self::ConflictResolved { .. } => "ConflictResolved",
+            Self::RulesFailed { .. } => "RulesFailed",
             Self::MergeDoubted { .. } => "MergeDoubted",
             Self::ResolutionRefused { .. } => "ResolutionRefused",
             Self::PacketClaimed { .. } => "PacketClaimed",

@@ -226,6 +226,7 @@ fn packet_words(kind: &EventKind) -> Option<String> {
             format!("finished by {by}")
         }
         EventKind::PacketReturned { by, note, .. } => format!("finished by {by}: {note}"),
+        EventKind::RulesFailed { why, .. } => format!("not settled by rule: {why}"),
         EventKind::PacketRetried { comment, .. } if comment.is_empty() => {
             "begins again from its base".to_owned()
         }

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use super::message::Tools;
 use crate::agent;
 use crate::agent::client;
+use crate::agent::env::unit_environment;
 use crate::agent::home::ClientCopy;
 use crate::config::{AgentConfig, Layout, Network, SandboxMode};
 use crate::error::Failure;
@@ -297,12 +298,7 @@ impl Scene<'_> {
     ) -> Sandbox {
         let home = env.get("HOME").map(PathBuf::from);
         let settings = &self.tools.config.sandbox;
-        let below_home = |paths: &[String]| -> Vec<PathBuf> {
-            paths
-                .iter()
-                .map(|path| expand(path, home.as_deref()))
-                .collect()
-        };
+        let below_home = |paths: &[String]| expanded(paths, home.as_deref());
         let network = config.network.unwrap_or(settings.network);
         Sandbox {
             workspace: PathBuf::from(&self.workspace.path),
@@ -334,12 +330,8 @@ impl Scene<'_> {
         }
     }
 
-    /// The journal, the approvals and everything else of ours; and the agent that signs for the person.
     fn hidden(&self) -> Vec<PathBuf> {
-        let socket = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
-        let mut hidden = vec![self.tools.store.root().to_owned()];
-        hidden.extend(socket.filter(|socket| socket.is_absolute()));
-        hidden
+        hidden(self.tools)
     }
 
     fn client_copy(&self, config: &AgentConfig) -> Option<ClientCopy<'static>> {
@@ -413,6 +405,57 @@ fn give_home(env: &mut BTreeMap<String, String>) {
     if !home.is_some_and(|home| home.is_absolute() && home.is_dir() && home.parent().is_some()) {
         env.insert("HOME".to_owned(), "/tmp/home".to_owned());
     }
+}
+
+/// Runs a shell command in a folder that is no workspace, in the sandbox that checks have, and waits for its end. It
+/// does not outlive this process.
+pub(super) fn run_there(
+    tools: &Tools,
+    folder: &Path,
+    run: &str,
+    told: &BTreeMap<String, String>,
+    limit: Duration,
+) -> Result<()> {
+    let table = AgentConfig::default();
+    let mut env = unit_environment(std::env::vars_os(), &table, &BTreeMap::new(), told);
+    let argv = ["/bin/sh", "-c", run].map(str::to_owned);
+    if kind(mode(tools, &table))? == Kind::None {
+        sandbox::capture(&argv, &env, &[], limit, PACK_MOST)?;
+        return Ok(());
+    }
+    give_home(&mut env);
+    let home = env.get("HOME").map(PathBuf::from);
+    let settings = &tools.config.sandbox;
+    let view = Sandbox {
+        workspace: folder.to_owned(),
+        repository: Some(tools.git.common_dir().to_owned()),
+        sealed: tools
+            .git
+            .main_work_tree()
+            .map(Path::to_owned)
+            .into_iter()
+            .collect(),
+        hidden: hidden(tools),
+        read: expanded(&settings.read, home.as_deref()),
+        write: expanded(&settings.write, home.as_deref()),
+        offline: settings.network == Network::None,
+        home,
+        ..Sandbox::default()
+    };
+    view.capture(argv.to_vec(), env, &[], limit, PACK_MOST)?;
+    Ok(())
+}
+
+/// The journal, the approvals and everything else of ours; and the agent that signs for the person.
+fn hidden(tools: &Tools) -> Vec<PathBuf> {
+    let socket = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
+    let mut hidden = vec![tools.store.root().to_owned()];
+    hidden.extend(socket.filter(|socket| socket.is_absolute()));
+    hidden
+}
+
+fn expanded(paths: &[String], home: Option<&Path>) -> Vec<PathBuf> {
+    paths.iter().map(|path| expand(path, home)).collect()
 }
 
 /// A path of the configuration: `~` is the home folder.

@@ -10,7 +10,9 @@ use tokio::sync::{mpsc, watch};
 use super::jobs::Job;
 use super::message::{Input, LookedUp, Message, Tools};
 use super::session::Session;
-use super::{confine, effect, merging, radar, rebuild, resolving, restack, revert, unit, work};
+use super::{
+    confine, effect, mend, merging, radar, rebuild, resolving, restack, revert, unit, work,
+};
 use crate::journal::Found;
 use crate::model::id::RequestId;
 use crate::model::op::{MergeSide, OpOutcome};
@@ -125,7 +127,7 @@ impl Executor {
             Ok(workspace::Resolution::Unresolved(paths)) => Err(still_conflicted(&paths)),
             Ok(workspace::Resolution::Refused(why)) => Err(why.join("; ")),
             Ok(workspace::Resolution::Tree { tree, .. }) => {
-                resolving::commit(git, state, onto, tip, tree, at)
+                resolving::commit(git, state, onto, tip, tree, &[], at)
                     .map(|mut merge| {
                         if let Some(proof) = &mut merge.proof {
                             proof.explain(why);
@@ -160,6 +162,7 @@ fn perform(tools: &Tools, state: &RunState, job: &Job) -> Option<Input> {
         Job::Restack(packet) => restack::restack(tools, state, packet),
         Job::Weigh => work::weigh(tools, state),
         Job::Radar => Ok(radar::sweep(tools, state)),
+        Job::Mend(packet) => Ok(mend::mend(tools, state, packet)),
     };
     Some(result.unwrap_or_else(|error| Input::Failed {
         job: job.clone(),

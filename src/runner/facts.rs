@@ -13,7 +13,7 @@ use crate::agent::{RateLimit, schema};
 use crate::model::event::EventKind;
 use crate::model::evidence::Evidence;
 use crate::model::id::PacketId;
-use crate::model::packet::{Rebuild, Restack};
+use crate::model::packet::{Merge, Rebuild, Restack};
 use crate::model::state::{PacketState, RunState, Stage};
 use crate::model::unit::{Unit, UnitKind, UnitOutcome};
 
@@ -62,8 +62,33 @@ pub(super) fn facts(
         Input::Restacked { packet, result } => restacked(state, packet, result),
         Input::Weighed(weight) => vec![EventKind::IntegrationWeighed { weight }],
         Input::Swept(sweep) => vec![EventKind::RadarSwept { sweep }],
+        Input::Mended { packet, result } => mended(state, packet, result),
         Input::Failed { job, why } => vec![could_not(&job, job.packet(), &why)],
     }
+}
+
+fn mended(
+    state: &RunState,
+    packet: PacketId,
+    result: Result<Box<(Merge, String)>, String>,
+) -> Vec<EventKind> {
+    let reached = state.packets.get(&packet).map(|packet| packet.stage);
+    if reached != Some(Stage::Conflicted) {
+        return Vec::new();
+    }
+    vec![match result {
+        Ok(mended) => {
+            let (merge, rung) = *mended;
+            EventKind::ConflictResolved {
+                packet,
+                commit: merge.commit,
+                by: rung.clone(),
+                rung,
+                proof: merge.proof,
+            }
+        }
+        Err(why) => EventKind::RulesFailed { packet, why },
+    }]
 }
 
 fn could_not(job: &Job, packet: Option<&PacketId>, why: &str) -> EventKind {

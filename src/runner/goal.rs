@@ -1,5 +1,6 @@
 //! What an acting verb wants, and the settings that the rules look at.
 
+use crate::integrate::Rules;
 use crate::model::gate::Policy;
 use crate::workspace::Sites;
 
@@ -85,6 +86,8 @@ pub(super) struct Options {
     pub setup: Vec<String>,
     /// Whether packets that turn checks red are found and taken out, where the plan does not say.
     pub bisect: bool,
+    /// What is done by rule with files that conflict.
+    pub rules: Rules,
     /// What opens a merge gate.
     pub policy: Policy,
     /// Where the workflow's workspaces lie.

@@ -32,13 +32,15 @@ pub(super) enum Job {
     Weigh,
     /// Hold the packets on their way against each other.
     Radar,
+    /// Settle a packet's conflict by rule.
+    Mend(PacketId),
 }
 
 impl Job {
     /// Returns the packet that the job is for, if it is for one.
     pub(super) fn packet(&self) -> Option<&PacketId> {
         match self {
-            Self::Collect(packet) | Self::Restack(packet) => Some(packet),
+            Self::Collect(packet) | Self::Restack(packet) | Self::Mend(packet) => Some(packet),
             _ => None,
         }
     }
@@ -57,6 +59,7 @@ impl fmt::Display for Job {
             Self::Restack(packet) => write!(f, "replay {packet}"),
             Self::Weigh => f.write_str("look at what landing would change"),
             Self::Radar => f.write_str("see which packets will conflict"),
+            Self::Mend(packet) => write!(f, "settle the conflict of {packet} by rule"),
         }
     }
 }
@@ -91,6 +94,7 @@ pub(super) fn jobs(state: &RunState, options: &Options) -> BTreeSet<Job> {
     {
         jobs.insert(Job::Weigh);
     }
+    jobs.extend(queue::to_mend(state, options).map(Job::Mend));
     if queue::must_sweep(state, options) {
         jobs.insert(Job::Radar);
     }

@@ -123,6 +123,13 @@ pub(super) enum Input {
     Weighed(Weight),
     /// Packets on their way were held against each other.
     Swept(Sweep),
+    /// A conflict was settled by rule, or could not be.
+    Mended {
+        /// The packet.
+        packet: PacketId,
+        /// The merge commit of the resolution and what settled it, or why it is not settled.
+        result: Result<Box<(Merge, String)>, String>,
+    },
     /// A job could not do what it was asked for.
     Failed {
         /// The job.

@@ -21,6 +21,7 @@ mod facts;
 mod goal;
 mod jobs;
 mod limit;
+mod mend;
 mod merging;
 mod message;
 mod order;

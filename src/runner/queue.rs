@@ -60,6 +60,36 @@ pub(super) fn is_in_doubt(state: &RunState, id: &PacketId, packet: &PacketState)
         })
 }
 
+/// Returns the packet whose conflict is to be settled by rule next, if one can be: on the integration branch as it is now,
+/// once nothing else can be merged onto it. What a person did not want is not done again, and a script settles the
+/// conflicts of its packets itself.
+pub(super) fn to_mend(state: &RunState, options: &Options) -> Option<PacketId> {
+    let integration = state.integration.as_ref()?;
+    if !options.goal.integrates()
+        || options.winding_down
+        || integration.broken.is_some()
+        || integration.resolving.is_some()
+        || state.is_scripted()
+        || !is_calm(state, integration)
+        || must_merge(state, options)
+    {
+        return None;
+    }
+    state
+        .in_plan_order()
+        .find(|(_, packet)| {
+            let tip = packet.collected.as_ref().map(|work| &work.tip);
+            packet.stage == Stage::Conflicted
+                && !packet.refused
+                && packet.unruly.as_ref() != tip
+                && packet
+                    .conflict
+                    .as_ref()
+                    .is_some_and(|conflict| options.rules.name_all(&conflict.files))
+        })
+        .map(|(id, _)| id.clone())
+}
+
 /// Whether tips are on their way that were not held against the others. What can be merged for good need not be
 /// guessed at.
 pub(super) fn must_sweep(state: &RunState, options: &Options) -> bool {

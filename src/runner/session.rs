@@ -13,6 +13,7 @@ use super::script;
 use super::work;
 use crate::config::Config;
 use crate::git::{self, Git};
+use crate::integrate::Rules;
 use crate::journal::{Journal, Store};
 use crate::model::carve::Carved;
 use crate::model::event::EventKind;
@@ -203,6 +204,10 @@ impl Session {
             silence: limits.silence,
             setup: self.config.workspace.setup.clone(),
             bisect: self.config.integration.bisect,
+            rules: Rules::new(
+                &self.config.integration.rules,
+                self.config.integration.lock_files,
+            ),
             policy: self.config.gate.policy(),
             sites: self.sites.clone(),
             winding_down: false,

@@ -87,6 +87,10 @@ impl RunState {
                 packet.restack = Some((**restack).clone());
                 packet.since = Some(at);
             }
+            EventKind::RulesFailed { why, .. } => {
+                packet.unruly = packet.collected.as_ref().map(|work| work.tip.clone());
+                packet.notes.push(format!("not settled by rule: {why}"));
+            }
             EventKind::MergeDoubted { proof, .. } => {
                 packet.proof = Some(proof.clone());
                 packet.merge = None;

@@ -260,6 +260,8 @@ pub struct PacketState {
     pub resolution: Option<CommitId>,
     /// What made the resolution: `rule NAME…`, `resolver NAME` or `person`.
     pub settled_by: Option<String>,
+    /// The tip whose conflict the rules did not settle.
+    pub unruly: Option<CommitId>,
     /// A person did not want the last resolution: the conflict is to be laid out anew.
     pub refused: bool,
     /// What its merge lacks of the two sides' changes, as a person saw it or is to see it.

@@ -13,6 +13,7 @@ use crate::model::op::{MergeSide, MoveWhy, Op, RefUpdate};
 use crate::model::state::{Integration, RunState, Stage};
 use crate::model::unit::WorkspaceName;
 use crate::runner::goal::Options;
+use crate::runner::queue;
 
 /// Moves the integration branch over all merges that were made onto its present commit, one onto the other.
 pub(super) fn move_branch(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKind> {
@@ -173,6 +174,7 @@ pub(super) fn lay_out_conflict(
         || !state.ops.is_empty()
         || state.is_scripted()
         || state.packets.keys().any(|id| state.is_active(id))
+        || queue::to_mend(state, options).is_some()
     {
         return Vec::new();
     }

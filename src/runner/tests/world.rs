@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::error::ExitCode;
+use crate::integrate::Rules;
 use crate::model::event::{Event, EventKind};
 use crate::model::gate::Policy;
 use crate::model::id::{CommitId, GateId, PacketId, Slug, TreeId, UnitId};
@@ -99,6 +100,7 @@ impl World {
                 silence: 15,
                 setup: Vec::new(),
                 bisect: true,
+                rules: Rules::default(),
                 policy: Policy::default(),
                 sites: Sites::at("/w/{packet}"),
                 winding_down: false,
@@ -220,6 +222,10 @@ impl World {
             Job::FollowTarget => Input::Failed {
                 job: job.clone(),
                 why: "not simulated".to_owned(),
+            },
+            Job::Mend(packet) => Input::Mended {
+                packet: packet.clone(),
+                result: Err("not simulated".to_owned()),
             },
             Job::Radar => Input::Swept(Sweep {
                 tips: self

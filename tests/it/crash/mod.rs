@@ -275,3 +275,8 @@ fn nor_does_one_while_conflicts_are_in_a_persons_hands() {
 fn nor_does_one_while_a_guilty_packet_is_found_taken_out_and_mended() {
     walk(&stories::BLAMED);
 }
+
+#[test]
+fn nor_does_one_while_a_conflict_is_settled_by_rule() {
+    walk(&stories::BY_RULE);
+}

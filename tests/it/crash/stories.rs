@@ -166,6 +166,44 @@ run = "echo '// core' >> crates/core/src/lib.rs"
     ],
 };
 
+/// A conflict is settled by rule: a command writes a file anew.
+pub(super) const BY_RULE: Story = Story {
+    plan: r#"
+goal = "A list"
+base = "main"
+[integration]
+target = "main"
+overlap = "allow"
+[[gate]]
+before = "integrate"
+[[packet]]
+id = "01-net"
+objective = "One item"
+scope = ["items/**", "list"]
+run = "mkdir -p items; echo net > items/net; cat items/* > list"
+[[packet]]
+id = "02-db"
+objective = "Another item"
+scope = ["items/**", "list"]
+run = "mkdir -p items; echo db > items/db; cat items/* > list"
+"#,
+    steps: &[
+        Hand(
+            "mkdir -p \"$HOME/.config/dynwf\" && printf '%s\\n' '[[integration.rule]]' 'files = [\"list\"]' \
+             'how = \"run\"' 'run = \"cat items/* > list\"' > \"$HOME/.config/dynwf/config.toml\"",
+        ),
+        Call("plan crash --from ../plan.toml", 0),
+        Call("run crash", 3),
+        Call("approve crash integrate --yes", 0),
+        Call("run crash", 3),
+        Call("approve crash land --yes", 0),
+        Call("land crash", 0),
+    ],
+    from: 4,
+    merges: &["01-net", "02-db"],
+    passes: &["mend:settled", "append:ConflictResolved"],
+};
+
 /// A check turns red with the last packet: it is found, taken out, replayed onto what the others did, and mended.
 pub(super) const BLAMED: Story = Story {
     plan: r#"

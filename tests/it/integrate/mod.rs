@@ -5,6 +5,7 @@ mod bisect;
 mod person;
 mod radar;
 mod revert;
+mod rules;
 mod sixty;
 
 use std::fs;
