@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::context::Context;
+use super::keys::Keys;
 use super::output;
 use crate::error::ExitCode;
 use crate::model::state::RunState;
@@ -19,6 +20,8 @@ use crate::runner::{End, Order, Session, Update};
 /// Everybody who watches a run.
 pub(super) struct Watchers {
     progress: Option<Progress<Stderr>>,
+    /// Listens for Esc while there is a live view.
+    keys: Option<Keys>,
     face: Face,
     /// Something happened that `.workflow/` does not show yet.
     stale: bool,
@@ -45,6 +48,7 @@ impl Watchers {
         let progress = (!quiet).then(|| Progress::new(io::stderr(), mode, concurrency));
         Ok(Self {
             progress,
+            keys: if live { Keys::listen() } else { None },
             face: face(context, state)?,
             stale: true,
         })
@@ -78,6 +82,7 @@ impl Watchers {
 
     /// Lets everybody finish; the live view leaves the screen.
     fn end(self, state: &RunState) {
+        drop(self.keys);
         if let Some(progress) = self.progress {
             progress.end();
         }

@@ -18,6 +18,7 @@ mod gates;
 mod hooks;
 mod init;
 mod integrate;
+mod keys;
 mod land;
 mod log;
 mod output;
