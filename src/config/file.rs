@@ -206,6 +206,8 @@ pub struct IntegrationConfig {
     /// What is done by rule with files that conflict: the first rule that names a file counts.
     #[serde(rename = "rule")]
     pub rules: Vec<MechanicalRule>,
+    /// The agent that is asked to resolve conflicts that no rule settles. Default: none, a person does.
+    pub resolver: Option<String>,
     /// Whether well-known lock files that conflict and that no rule names are written anew by their own tools.
     pub lock_files: bool,
     /// Whether a packet that turns a check of the integrated tree red is found and taken out, where the plan
@@ -344,6 +346,7 @@ impl Default for IntegrationConfig {
         Self {
             strategy: None,
             rules: Vec::new(),
+            resolver: None,
             lock_files: true,
             bisect: true,
         }

@@ -12,7 +12,7 @@ use super::evidence::Evidence;
 use super::gate::{Binding, Gate};
 use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, TreeId, UnitId};
 use super::op::{Op, OpOutcome};
-use super::packet::{Blame, Collected, Conflict, Merge, Rebuild, Restack, Weight};
+use super::packet::{Blame, Collected, Conflict, Merge, Rebuild, Resolving, Restack, Weight};
 use super::plan::{Packet, Plan};
 use super::proof::Proof;
 use super::radar::Sweep;
@@ -217,10 +217,19 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         proof: Option<Proof>,
     },
-    /// The rules did not settle a conflict: it goes up the ladder.
-    RulesFailed {
+    /// A conflict is given to a resolver, as a packet of its own.
+    ResolverAsked {
+        /// What it is to resolve.
+        resolving: Resolving,
+        /// The packet that does it, as if the plan had stated it.
+        packet: Box<Packet>,
+    },
+    /// A rung of the ladder did not settle a conflict: it goes on to the next.
+    RungFailed {
         /// The packet.
         packet: PacketId,
+        /// `rules` or `resolver`.
+        rung: String,
         /// Why, in one line for people.
         why: String,
     },

@@ -20,7 +20,7 @@ impl EventKind {
             | Self::PacketBlamed { packet, .. }
             | Self::PacketRestacked { packet, .. }
             | Self::ConflictResolved { packet, .. }
-            | Self::RulesFailed { packet, .. }
+            | Self::RungFailed { packet, .. }
             | Self::MergeDoubted { packet, .. }
             | Self::ResolutionRefused { packet, .. }
             | Self::PacketClaimed { packet, .. }
@@ -28,7 +28,9 @@ impl EventKind {
             | Self::PacketRetried { packet, .. }
             | Self::PacketReleased { packet }
             | Self::PacketGivenUp { packet, .. } => Some(packet),
-            Self::PacketAdded { packet, .. } | Self::RevertAsked { packet, .. } => Some(&packet.id),
+            Self::PacketAdded { packet, .. }
+            | Self::RevertAsked { packet, .. }
+            | Self::ResolverAsked { packet, .. } => Some(&packet.id),
             Self::JobFailed { packet, .. } => packet.as_ref(),
             _ => None,
         }
@@ -60,7 +62,8 @@ impl EventKind {
             Self::IntegrationRebuilt { .. } => "IntegrationRebuilt",
             Self::PacketRestacked { .. } => "PacketRestacked",
             Self::ConflictResolved { .. } => "ConflictResolved",
-            Self::RulesFailed { .. } => "RulesFailed",
+            Self::ResolverAsked { .. } => "ResolverAsked",
+            Self::RungFailed { .. } => "RungFailed",
             Self::MergeDoubted { .. } => "MergeDoubted",
             Self::ResolutionRefused { .. } => "ResolutionRefused",
             Self::PacketClaimed { .. } => "PacketClaimed",

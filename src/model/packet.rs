@@ -109,6 +109,21 @@ pub struct ConflictFile {
     pub kind: String,
 }
 
+/// A conflict in the hands of a resolver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolving {
+    /// The packet that conflicts.
+    pub packet: PacketId,
+    /// Its tip.
+    pub tip: CommitId,
+    /// The integration commit that it conflicts with.
+    pub onto: CommitId,
+    /// A commit on both whose files hold the conflict with its marks: what the resolver starts from.
+    pub base: CommitId,
+    /// The files that conflict.
+    pub files: Vec<RepoPath>,
+}
+
 /// A packet's merge onto the integration branch: made, and perhaps not yet on the branch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merge {

@@ -226,7 +226,12 @@ fn packet_words(kind: &EventKind) -> Option<String> {
             format!("finished by {by}")
         }
         EventKind::PacketReturned { by, note, .. } => format!("finished by {by}: {note}"),
-        EventKind::RulesFailed { why, .. } => format!("not settled by rule: {why}"),
+        EventKind::ResolverAsked { resolving, packet } => format!(
+            "the conflict of {} goes to {}",
+            resolving.packet,
+            packet.agent_name()
+        ),
+        EventKind::RungFailed { rung, why, .. } => format!("not settled by {rung}: {why}"),
         EventKind::PacketRetried { comment, .. } if comment.is_empty() => {
             "begins again from its base".to_owned()
         }

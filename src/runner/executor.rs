@@ -11,7 +11,7 @@ use super::jobs::Job;
 use super::message::{Input, LookedUp, Message, Tools};
 use super::session::Session;
 use super::{
-    confine, effect, mend, merging, radar, rebuild, resolving, restack, revert, unit, work,
+    confine, effect, hand, mend, merging, radar, rebuild, resolving, restack, revert, unit, work,
 };
 use crate::journal::Found;
 use crate::model::id::RequestId;
@@ -163,6 +163,8 @@ fn perform(tools: &Tools, state: &RunState, job: &Job) -> Option<Input> {
         Job::Weigh => work::weigh(tools, state),
         Job::Radar => Ok(radar::sweep(tools, state)),
         Job::Mend(packet) => Ok(mend::mend(tools, state, packet)),
+        Job::Hand(packet) => Ok(hand::hand(tools, state, packet)),
+        Job::TakeResolution(packet) => Ok(hand::take(tools, state, packet)),
     };
     Some(result.unwrap_or_else(|error| Input::Failed {
         job: job.clone(),

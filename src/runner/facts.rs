@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::goal::Options;
 use super::jobs::Job;
 use super::message::{CollectResult, Input, MergeResult, UnitEnd};
-use super::{limit, requests, script};
+use super::{limit, requests, resolving, script};
 use crate::agent::{RateLimit, schema};
 use crate::model::event::EventKind;
 use crate::model::evidence::Evidence;
@@ -62,6 +62,8 @@ pub(super) fn facts(
         Input::Restacked { packet, result } => restacked(state, packet, result),
         Input::Weighed(weight) => vec![EventKind::IntegrationWeighed { weight }],
         Input::Swept(sweep) => vec![EventKind::RadarSwept { sweep }],
+        Input::Handed { packet, result } => resolving::handed(state, packet, result),
+        Input::Resolved { packet, result } => resolving::resolved(state, packet, result),
         Input::Mended { packet, result } => mended(state, packet, result),
         Input::Failed { job, why } => vec![could_not(&job, job.packet(), &why)],
     }
@@ -87,7 +89,11 @@ fn mended(
                 proof: merge.proof,
             }
         }
-        Err(why) => EventKind::RulesFailed { packet, why },
+        Err(why) => EventKind::RungFailed {
+            packet,
+            rung: "rules".to_owned(),
+            why,
+        },
     }]
 }
 
@@ -156,7 +162,7 @@ fn unit_ended(state: &RunState, options: &Options, end: UnitEnd, now: Timestamp)
         }
         UnitKind::Call { .. } => {}
         UnitKind::Setup { .. } if says_nothing => {}
-        UnitKind::Setup { run, .. } => facts.extend(setup_failed(unit, run, &end.outcome)),
+        UnitKind::Setup { run, .. } => facts.extend(setup_failed(state, unit, run, &end.outcome)),
         UnitKind::Check { check, run, tree } => {
             if !says_nothing {
                 facts.push(EventKind::EvidenceRecorded {
@@ -221,16 +227,18 @@ fn work_interrupted(unit: &Unit, packet: Option<&PacketState>) -> Option<EventKi
     })
 }
 
-fn setup_failed(unit: &Unit, run: &str, outcome: &UnitOutcome) -> Option<EventKind> {
+fn setup_failed(
+    state: &RunState,
+    unit: &Unit,
+    run: &str,
+    outcome: &UnitOutcome,
+) -> Option<EventKind> {
     if outcome.is_success() {
         return None;
     }
     let why = format!("setup command `{run}` {outcome}");
     Some(match unit.packet() {
-        Some(packet) => EventKind::PacketFailed {
-            packet: packet.clone(),
-            why,
-        },
+        Some(packet) => resolving::failed(state, packet, why),
         None => EventKind::JobFailed {
             job: "prepare the integration workspace".to_owned(),
             packet: None,
@@ -256,14 +264,13 @@ fn collected(state: &RunState, id: &PacketId, result: CollectResult) -> Vec<Even
             packet: id.clone(),
             collected: *collected,
         },
-        (CollectResult::Refused(why), _) => EventKind::PacketFailed {
-            packet: id.clone(),
-            why: format!("its files cannot be collected: {}", why.join("; ")),
-        },
-        (CollectResult::Nothing { .. }, Some(why)) => EventKind::PacketFailed {
-            packet: id.clone(),
-            why: format!("{why}; nothing was changed"),
-        },
+        (CollectResult::Refused(why), _) => {
+            let why = format!("its files cannot be collected: {}", why.join("; "));
+            resolving::failed(state, id, why)
+        }
+        (CollectResult::Nothing { .. }, Some(why)) => {
+            resolving::failed(state, id, format!("{why}; nothing was changed"))
+        }
         (CollectResult::Nothing { .. }, None) if is_research => {
             EventKind::PacketFinished { packet: id.clone() }
         }

@@ -86,6 +86,8 @@ pub(super) struct Options {
     pub setup: Vec<String>,
     /// Whether packets that turn checks red are found and taken out, where the plan does not say.
     pub bisect: bool,
+    /// The agent that is asked to resolve what no rule does, if one is.
+    pub resolver: Option<String>,
     /// What is done by rule with files that conflict.
     pub rules: Rules,
     /// What opens a merge gate.

@@ -34,13 +34,21 @@ pub(super) enum Job {
     Radar,
     /// Settle a packet's conflict by rule.
     Mend(PacketId),
+    /// Give a packet's conflict to a resolver.
+    Hand(PacketId),
+    /// Look at what a resolver made of a conflict; the packet is the resolver's.
+    TakeResolution(PacketId),
 }
 
 impl Job {
     /// Returns the packet that the job is for, if it is for one.
     pub(super) fn packet(&self) -> Option<&PacketId> {
         match self {
-            Self::Collect(packet) | Self::Restack(packet) | Self::Mend(packet) => Some(packet),
+            Self::Collect(packet)
+            | Self::Restack(packet)
+            | Self::Mend(packet)
+            | Self::Hand(packet)
+            | Self::TakeResolution(packet) => Some(packet),
             _ => None,
         }
     }
@@ -60,6 +68,8 @@ impl fmt::Display for Job {
             Self::Weigh => f.write_str("look at what landing would change"),
             Self::Radar => f.write_str("see which packets will conflict"),
             Self::Mend(packet) => write!(f, "settle the conflict of {packet} by rule"),
+            Self::Hand(packet) => write!(f, "give the conflict of {packet} to a resolver"),
+            Self::TakeResolution(packet) => write!(f, "take the resolution of {packet}"),
         }
     }
 }
@@ -95,6 +105,8 @@ pub(super) fn jobs(state: &RunState, options: &Options) -> BTreeSet<Job> {
         jobs.insert(Job::Weigh);
     }
     jobs.extend(queue::to_mend(state, options).map(Job::Mend));
+    jobs.extend(queue::to_hand(state, options).map(Job::Hand));
+    jobs.extend(queue::to_take(state, options).map(Job::TakeResolution));
     if queue::must_sweep(state, options) {
         jobs.insert(Job::Radar);
     }

@@ -11,7 +11,8 @@ use crate::model::event::EventKind;
 use crate::model::gate::Binding;
 use crate::model::id::{CommitId, OpId, PacketId, TreeId, UnitId};
 use crate::model::op::OpOutcome;
-use crate::model::packet::{Collected, Conflict, Merge, Rebuild, Restack, Weight};
+use crate::model::packet::{Collected, Conflict, Merge, Rebuild, Resolving, Restack, Weight};
+use crate::model::plan::Packet;
 use crate::model::proof::Proof;
 use crate::model::radar::Sweep;
 use crate::model::request::Request;
@@ -123,6 +124,20 @@ pub(super) enum Input {
     Weighed(Weight),
     /// Packets on their way were held against each other.
     Swept(Sweep),
+    /// A conflict with its marks is a commit that a resolver can start from, or why not.
+    Handed {
+        /// The packet that conflicts.
+        packet: PacketId,
+        /// What the resolver is to do, and the packet that does it.
+        result: Result<Box<(Resolving, Packet)>, String>,
+    },
+    /// A resolver's work was looked at.
+    Resolved {
+        /// The resolver's packet.
+        packet: PacketId,
+        /// The merge commit of the resolution, or why it is none.
+        result: Result<Box<Merge>, String>,
+    },
     /// A conflict was settled by rule, or could not be.
     Mended {
         /// The packet.

@@ -19,6 +19,7 @@ mod end;
 mod executor;
 mod facts;
 mod goal;
+mod hand;
 mod jobs;
 mod limit;
 mod mend;

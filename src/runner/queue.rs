@@ -64,30 +64,66 @@ pub(super) fn is_in_doubt(state: &RunState, id: &PacketId, packet: &PacketState)
 /// once nothing else can be merged onto it. What a person did not want is not done again, and a script settles the
 /// conflicts of its packets itself.
 pub(super) fn to_mend(state: &RunState, options: &Options) -> Option<PacketId> {
-    let integration = state.integration.as_ref()?;
-    if !options.goal.integrates()
-        || options.winding_down
-        || integration.broken.is_some()
-        || integration.resolving.is_some()
-        || state.is_scripted()
-        || !is_calm(state, integration)
-        || must_merge(state, options)
-    {
-        return None;
-    }
-    state
-        .in_plan_order()
+    open_conflicts(state, options)?
         .find(|(_, packet)| {
             let tip = packet.collected.as_ref().map(|work| &work.tip);
-            packet.stage == Stage::Conflicted
-                && !packet.refused
-                && packet.unruly.as_ref() != tip
+            packet.unruly.as_ref() != tip
                 && packet
                     .conflict
                     .as_ref()
                     .is_some_and(|conflict| options.rules.name_all(&conflict.files))
         })
         .map(|(id, _)| id.clone())
+}
+
+/// Returns the packet whose conflict is to be given to a resolver next: one at a time, each once.
+pub(super) fn to_hand(state: &RunState, options: &Options) -> Option<PacketId> {
+    options.resolver.as_ref()?;
+    let at_work = |(id, packet): (&PacketId, &PacketState)| {
+        packet.resolves.is_some() && !packet.stage.is_settled() && state.planned(id).is_some()
+    };
+    if !options.goal.works()
+        || to_mend(state, options).is_some()
+        || state.packets.iter().any(at_work)
+    {
+        return None;
+    }
+    open_conflicts(state, options)?
+        .find(|(_, packet)| {
+            packet.handed.as_ref() != packet.collected.as_ref().map(|work| &work.tip)
+        })
+        .map(|(id, _)| id.clone())
+}
+
+/// Returns the packet of a resolver whose work is to be looked at.
+pub(super) fn to_take(state: &RunState, options: &Options) -> Option<PacketId> {
+    let may = options.goal.integrates() && !options.winding_down;
+    state
+        .in_plan_order()
+        .find(|(id, packet)| {
+            may && packet.resolves.is_some() && is_advanced(state, id) && state.checks_passed(id)
+        })
+        .map(|(id, _)| id.clone())
+}
+
+/// The conflicts that can be dealt with now, and that a person has not taken up.
+fn open_conflicts<'a>(
+    state: &'a RunState,
+    options: &Options,
+) -> Option<impl Iterator<Item = (&'a PacketId, &'a PacketState)>> {
+    let integration = state.integration.as_ref()?;
+    let may = options.goal.integrates()
+        && !options.winding_down
+        && integration.broken.is_none()
+        && integration.resolving.is_none()
+        && !state.is_scripted()
+        && is_calm(state, integration)
+        && !must_merge(state, options);
+    may.then(|| {
+        state
+            .in_plan_order()
+            .filter(|(_, packet)| packet.stage == Stage::Conflicted && !packet.refused)
+    })
 }
 
 /// Whether tips are on their way that were not held against the others. What can be merged for good need not be

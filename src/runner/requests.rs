@@ -361,10 +361,10 @@ fn amended(state: &RunState, request: &Request, plan: &Plan) -> Answered {
             .get(id)
             .is_some_and(|packet| packet.stage != Stage::Planned)
     };
-    // Nobody wrote down the packets that take others out again.
+    // Nobody wrote down the packets that dynwf made.
     let mut plan = plan.clone();
     let reverts = frozen.plan.packets.iter().filter(|packet| {
-        state.is_revert(&packet.id) && plan.packets.iter().all(|known| known.id != packet.id)
+        state.stands_alone(&packet.id) && plan.packets.iter().all(|known| known.id != packet.id)
     });
     let reverts: Vec<_> = reverts.cloned().collect();
     plan.packets.extend(reverts);

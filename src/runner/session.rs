@@ -204,6 +204,7 @@ impl Session {
             silence: limits.silence,
             setup: self.config.workspace.setup.clone(),
             bisect: self.config.integration.bisect,
+            resolver: self.config.integration.resolver.clone(),
             rules: Rules::new(
                 &self.config.integration.rules,
                 self.config.integration.lock_files,

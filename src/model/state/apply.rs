@@ -68,6 +68,9 @@ impl RunState {
             }
             EventKind::RunEnded { .. } => self.open_run = false,
             EventKind::RadarSwept { sweep } => self.radar.take(sweep),
+            EventKind::ResolverAsked { resolving, packet } => {
+                self.resolver_asked(resolving, packet);
+            }
             EventKind::RevertAsked {
                 reverts, packet, ..
             } => self.revert_asked(reverts, packet),

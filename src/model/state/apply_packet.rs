@@ -87,9 +87,14 @@ impl RunState {
                 packet.restack = Some((**restack).clone());
                 packet.since = Some(at);
             }
-            EventKind::RulesFailed { why, .. } => {
-                packet.unruly = packet.collected.as_ref().map(|work| work.tip.clone());
-                packet.notes.push(format!("not settled by rule: {why}"));
+            EventKind::RungFailed { rung, why, .. } => {
+                let tip = packet.collected.as_ref().map(|work| work.tip.clone());
+                if rung == "rules" {
+                    packet.unruly = tip;
+                } else {
+                    packet.handed = tip;
+                }
+                packet.notes.push(format!("not settled by {rung}: {why}"));
             }
             EventKind::MergeDoubted { proof, .. } => {
                 packet.proof = Some(proof.clone());
@@ -198,6 +203,7 @@ impl PacketState {
             blamed: self.blamed,
             script: self.script,
             reverts: self.reverts,
+            resolves: self.resolves,
             ..Self::default()
         }
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{RunState, Stage};
 use crate::model::event::EventKind;
 use crate::model::id::{CommitId, PacketId};
-use crate::model::packet::Merge;
+use crate::model::packet::{Merge, Resolving};
 use crate::model::plan::Packet;
 
 impl RunState {
@@ -51,11 +51,12 @@ impl RunState {
             .is_some_and(|at| at.merged.iter().take(at.landed).any(|landed| landed == id))
     }
 
-    /// Whether the packet takes another one out again.
-    pub fn is_revert(&self, id: &PacketId) -> bool {
+    /// Whether dynwf itself made the packet, to take another one out again or to resolve its conflict: it stands on that
+    /// one's merge, not on the integration branch.
+    pub fn stands_alone(&self, id: &PacketId) -> bool {
         self.packets
             .get(id)
-            .is_some_and(|packet| packet.reverts.is_some())
+            .is_some_and(|packet| packet.reverts.is_some() || packet.resolves.is_some())
     }
 
     /// Returns the packet that takes this one out again, or has; none that was given up, or taken out itself.
@@ -74,6 +75,15 @@ impl RunState {
                 self.reverted_by(by)
                     .is_none_or(|again| !self.has_landed(again))
             })
+    }
+
+    /// A packet that resolves a conflict joins the plan: it starts from the conflict with its marks.
+    pub(super) fn resolver_asked(&mut self, resolving: &Resolving, packet: &Packet) {
+        if let Some(conflicted) = self.packets.get_mut(&resolving.packet) {
+            conflicted.handed = Some(resolving.tip.clone());
+        }
+        let joined = self.joined_plan(packet);
+        joined.resolves = Some(resolving.clone());
     }
 
     /// A packet that takes another one out joins the plan: it stands on that one's merge.
@@ -115,7 +125,7 @@ impl RunState {
             EventKind::PacketCollected { collected, .. } => {
                 self.packets.contains_key(id)
                     && self.of_script(id).is_none()
-                    && !self.is_revert(id)
+                    && !self.stands_alone(id)
                     && !self.is_there(&collected.base)
             }
             _ => false,
@@ -129,6 +139,7 @@ impl RunState {
             if packet.stage == Stage::Collected
                 && packet.script.is_none()
                 && packet.reverts.is_none()
+                && packet.resolves.is_none()
             {
                 packet.come_to(Stage::Stale, None, at);
             }
@@ -196,7 +207,9 @@ impl RunState {
             .iter()
             .filter(|(_, packet)| {
                 let base = packet.base.as_ref();
-                packet.script.is_none() && base.is_some_and(|base| !self.is_there(base))
+                packet.script.is_none()
+                    && packet.resolves.is_none()
+                    && base.is_some_and(|base| !self.is_there(base))
             })
             .map(|(id, _)| id.clone())
             .collect();

@@ -27,7 +27,9 @@ use super::evidence::Evidence;
 use super::gate::{Binding, Gate};
 use super::id::{CommitId, GateId, OpId, PacketId, RefName, RequestId, Slug, TreeId, UnitId};
 use super::op::{MergeSide, Op};
-use super::packet::{Blame, Collected, Conflict, Merge, Rebuild, Restack, Weight, Workspace};
+use super::packet::{
+    Blame, Collected, Conflict, Merge, Rebuild, Resolving, Restack, Weight, Workspace,
+};
 use super::plan::Plan;
 use super::proof::Proof;
 use super::radar::Radar;
@@ -288,6 +290,10 @@ pub struct PacketState {
     pub script: Option<PacketOfScript>,
     /// The packet that it takes out again.
     pub reverts: Option<PacketId>,
+    /// The conflict that it is to resolve.
+    pub resolves: Option<Resolving>,
+    /// The tip whose conflict was given to a resolver.
+    pub handed: Option<CommitId>,
 }
 
 /// What was used.

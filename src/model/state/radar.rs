@@ -14,7 +14,8 @@ impl RunState {
                 Stage::Collected | Stage::Accepted | Stage::Conflicted
             );
             let collected = packet.collected.as_ref()?;
-            (is_on_its_way && collected.tip != collected.base).then_some((id, collected))
+            let counts = is_on_its_way && packet.resolves.is_none();
+            (counts && collected.tip != collected.base).then_some((id, collected))
         })
     }
 

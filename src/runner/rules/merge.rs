@@ -175,6 +175,8 @@ pub(super) fn lay_out_conflict(
         || state.is_scripted()
         || state.packets.keys().any(|id| state.is_active(id))
         || queue::to_mend(state, options).is_some()
+        || queue::to_hand(state, options).is_some()
+        || queue::to_take(state, options).is_some()
     {
         return Vec::new();
     }

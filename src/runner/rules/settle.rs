@@ -15,6 +15,7 @@ use crate::model::unit::WorkspaceName;
 use crate::runner::goal::Options;
 use crate::runner::limit;
 use crate::runner::queue::is_advanced;
+use crate::runner::resolving;
 
 /// How many paths outside a scope a reason names.
 const NAMED_PATHS: usize = 5;
@@ -73,12 +74,7 @@ pub(super) fn judge(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKin
 fn judge_one(state: &RunState, id: &PacketId, packet: &PacketState) -> Option<EventKind> {
     let planned = state.planned(id)?;
     let collected = packet.collected.as_ref()?;
-    let failed = |why: String| {
-        Some(EventKind::PacketFailed {
-            packet: id.clone(),
-            why,
-        })
-    };
+    let failed = |why: String| Some(resolving::failed(state, id, why));
     if let Some(why) = worker_failure(packet) {
         return failed(format!(
             "{why}; its work is kept as {}",
@@ -163,7 +159,10 @@ pub(super) fn decide(state: &RunState, options: &Options, now: Timestamp) -> Vec
     state
         .in_plan_order()
         .filter(|(id, packet)| {
-            is_advanced(state, id) && state.checks_passed(id) && !is_held(packet)
+            is_advanced(state, id)
+                && state.checks_passed(id)
+                && packet.resolves.is_none()
+                && !is_held(packet)
         })
         .find_map(|(id, packet)| decide_one(state, options, id, packet, now))
         .into_iter()

@@ -187,6 +187,9 @@ fn base_of(state: &RunState, id: &PacketId) -> Option<CommitId> {
     if let Some(of_script) = state.of_script(id) {
         return Some(of_script.base.clone());
     }
+    if let Some(resolving) = state.packets.get(id).and_then(|it| it.resolves.as_ref()) {
+        return Some(resolving.base.clone());
+    }
     let integration = state.integration.as_ref()?;
     if !state.stands_on_others(id) {
         return Some(integration.target.clone());

@@ -100,6 +100,7 @@ impl World {
                 silence: 15,
                 setup: Vec::new(),
                 bisect: true,
+                resolver: None,
                 rules: Rules::default(),
                 policy: Policy::default(),
                 sites: Sites::at("/w/{packet}"),
@@ -223,6 +224,7 @@ impl World {
                 job: job.clone(),
                 why: "not simulated".to_owned(),
             },
+            Job::Hand(_) | Job::TakeResolution(_) => panic!("no resolver is simulated"),
             Job::Mend(packet) => Input::Mended {
                 packet: packet.clone(),
                 result: Err("not simulated".to_owned()),

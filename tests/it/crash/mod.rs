@@ -280,3 +280,8 @@ fn nor_does_one_while_a_guilty_packet_is_found_taken_out_and_mended() {
 fn nor_does_one_while_a_conflict_is_settled_by_rule() {
     walk(&stories::BY_RULE);
 }
+
+#[test]
+fn nor_does_one_while_a_resolver_is_at_work() {
+    walk(&stories::BY_RESOLVER);
+}

@@ -204,6 +204,53 @@ run = "mkdir -p items; echo db > items/db; cat items/* > list"
     passes: &["mend:settled", "append:ConflictResolved"],
 };
 
+/// A conflict is given to a resolver.
+pub(super) const BY_RESOLVER: Story = Story {
+    plan: r#"
+goal = "One line"
+base = "main"
+[integration]
+target = "main"
+overlap = "allow"
+[[gate]]
+before = "integrate"
+[[packet]]
+id = "01-net"
+objective = "A last line"
+scope = ["crates/core/**"]
+run = "echo '// net' >> crates/core/src/lib.rs"
+[[packet]]
+id = "02-db"
+objective = "Another last line"
+scope = ["crates/core/**"]
+run = "echo '// db' >> crates/core/src/lib.rs"
+"#,
+    steps: &[
+        Hand(
+            r#"mkdir -p "$HOME/.config/dynwf" && cat > "$HOME/.config/dynwf/config.toml" <<'END'
+[integration]
+resolver = "mender"
+[agents.mender]
+adapter = "command"
+run = "grep -v -e '<<<<<<<' -e '=======' -e '>>>>>>>' crates/core/src/lib.rs > t; mv t crates/core/src/lib.rs"
+END"#,
+        ),
+        Call("plan crash --from ../plan.toml", 0),
+        Call("run crash", 3),
+        Call("approve crash integrate --yes", 0),
+        Call("run crash", 3),
+        Call("approve crash land --yes", 0),
+        Call("land crash", 0),
+    ],
+    from: 4,
+    merges: &["01-net", "02-db"],
+    passes: &[
+        "append:ResolverAsked",
+        "append:ConflictResolved",
+        "take:after",
+    ],
+};
+
 /// A check turns red with the last packet: it is found, taken out, replayed onto what the others did, and mended.
 pub(super) const BLAMED: Story = Story {
     plan: r#"

@@ -4,6 +4,7 @@ mod batch;
 mod bisect;
 mod person;
 mod radar;
+mod resolver;
 mod revert;
 mod rules;
 mod sixty;

@@ -96,13 +96,13 @@ fn what_a_rule_cannot_settle_is_a_persons_and_says_why() {
     );
     let notes = packet(&status, "two")["notes"].to_string();
     assert!(
-        notes.contains("not settled by rule") && notes.contains("no such registry"),
+        notes.contains("not settled by rules") && notes.contains("no such registry"),
         "{notes}"
     );
     // It is not tried again and again; once the person has done it, it goes on.
     dynwf.line("run lines").expect_code(4);
     let log = dynwf.line("log lines").success().stdout;
-    assert_eq!(log.matches("not settled by rule").count(), 1, "{log}");
+    assert_eq!(log.matches("not settled by rules").count(), 1, "{log}");
     for (file, text) in [
         ("deps.lock", "base 1\none 1\ntwo 1\n"),
         ("CHANGES.md", "# Changes\n\n- one is used\n- two is used\n"),
