@@ -44,6 +44,8 @@ pub struct Adapter {
     pub home: Option<&'static ClientHome>,
     /// The variables that hold its credentials: units get them only through `pass_env`.
     pub keys: &'static [&'static str],
+    /// Whether its client reports what it cost.
+    pub prices: bool,
     /// Makes the agent.
     pub make: fn() -> Arc<dyn Agent>,
 }
@@ -56,6 +58,7 @@ pub fn registry() -> &'static [Adapter] {
             program: Some(codex::NAME),
             home: Some(&codex::CLIENT_HOME),
             keys: &["CODEX_API_KEY", "OPENAI_API_KEY"],
+            prices: false,
             make: || Arc::new(codex::Codex),
         },
         Adapter {
@@ -63,6 +66,7 @@ pub fn registry() -> &'static [Adapter] {
             program: Some(claude::NAME),
             home: Some(&claude::CLIENT_HOME),
             keys: &["ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"],
+            prices: true,
             make: || Arc::new(claude::Claude),
         },
         Adapter {
@@ -70,6 +74,7 @@ pub fn registry() -> &'static [Adapter] {
             program: Some(pi::NAME),
             home: Some(&pi::CLIENT_HOME),
             keys: &["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY"],
+            prices: true,
             make: || Arc::new(pi::Pi),
         },
         Adapter {
@@ -77,6 +82,7 @@ pub fn registry() -> &'static [Adapter] {
             program: None,
             home: None,
             keys: &[],
+            prices: false,
             make: || Arc::new(command::Command),
         },
         Adapter {
@@ -84,6 +90,7 @@ pub fn registry() -> &'static [Adapter] {
             program: None,
             home: None,
             keys: &[],
+            prices: false,
             make: || Arc::new(parent::Parent),
         },
     ]

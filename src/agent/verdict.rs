@@ -182,6 +182,7 @@ pub(super) fn spoiled(outcome: &UnitOutcome) -> Option<String> {
         UnitOutcome::TimedOut => Some("was stopped: its time was up".into()),
         UnitOutcome::Silent => Some("was stopped: it was silent for too long".into()),
         UnitOutcome::TooMuchOutput => Some("was stopped: it printed too much".into()),
+        UnitOutcome::OverBudget(why) => Some(format!("was stopped: {why}")),
         UnitOutcome::Cancelled => Some("was cancelled".into()),
         UnitOutcome::Lost => Some("was lost with the process that attended it".into()),
         UnitOutcome::NotStarted(why) => Some(format!("could not be started: {why}")),

@@ -189,9 +189,10 @@ fn judge(scratch: &Context, state: &RunState) -> Result<Option<String>> {
     if status == PacketStatus::NoChange {
         words.push(format!("it ended well and wrote no {FILE}"));
     }
-    if let Some(until) = state
-        .paused_until
+    let pause = state.pauses.values().next();
+    if let Some(until) = pause
         .filter(|_| status != PacketStatus::Failed)
+        .map(|pause| pause.until)
     {
         words.push(format!("the service has no quota before {until}"));
     }

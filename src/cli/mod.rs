@@ -14,6 +14,7 @@ mod context;
 mod demo;
 mod doctor;
 mod drive;
+mod fan_out;
 mod gates;
 mod hooks;
 mod init;

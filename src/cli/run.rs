@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::context::Context;
-use super::{drive, script_run, start};
+use super::{drive, fan_out, script_run, start};
 use crate::error::ExitCode;
 use crate::model::id::Slug;
 use crate::runner::{Goal, Order};
@@ -23,6 +23,7 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<ExitCode> {
     if session.state().script.is_some() {
         return script_run::perform(context, &mut session, None, None, false);
     }
+    fan_out::say(context, session.state());
     let end = drive::drive(context, &mut session, Order::of(Goal::Run), false)?;
     Ok(drive::code(&end))
 }

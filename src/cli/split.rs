@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::context::Context;
-use super::{drive, output, start};
+use super::{drive, fan_out, output, start};
 use crate::error::{ExitCode, usage};
 use crate::model::carve::Carved;
 use crate::model::id::{CommitId, RefName, Slug};
@@ -266,6 +266,9 @@ fn filled(objective: &str) -> Result<()> {
 /// Makes the branches and workspaces of a plan.
 fn cut_branches(context: &Context, slug: &Slug, quiet: bool) -> Result<ExitCode> {
     let mut session = start::begin(context, slug)?;
+    if !quiet {
+        fan_out::say(context, session.state());
+    }
     let end = drive::drive(context, &mut session, Order::of(Goal::Split), quiet)?;
     Ok(drive::code(&end))
 }

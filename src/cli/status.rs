@@ -6,9 +6,10 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use super::context::Context;
-use super::{drive, output, start};
+use super::{drive, fan_out, output, start};
 use crate::error::ExitCode;
 use crate::model::id::Slug;
+use crate::model::state::RunState;
 use crate::report::list::{self, Summary};
 use crate::report::view::StatusView;
 use crate::report::{human, json};
@@ -32,8 +33,9 @@ pub(super) fn status(context: &Context, args: &StatusArgs) -> Result<ExitCode> {
     match &args.slug {
         Some(slug) if args.watch => watch(context, slug)?,
         Some(slug) => {
-            let view = view(context, slug)?;
+            let mut view = view(context, slug)?;
             if args.json {
+                view.estimate = fan_out::estimate(context, &state_of(context, slug)?);
                 output::answer(&json::status(&view))?;
             } else {
                 output::answer(&human::status(&view, output::look(&io::stdout())))?;
@@ -48,12 +50,17 @@ pub(super) fn status(context: &Context, args: &StatusArgs) -> Result<ExitCode> {
 /// begins or ends meanwhile is not taken for a killed one.
 fn view(context: &Context, slug: &Slug) -> Result<StatusView> {
     let held = context.store.is_held(slug)?;
-    let state = match start::planned(context, slug)? {
-        Some(state) => state,
-        None => context.state(slug)?,
-    };
+    let state = state_of(context, slug)?;
     let held = held || context.store.is_held(slug)?;
     Ok(StatusView::new(&state, Timestamp::now()).held(&state, held))
+}
+
+/// The workflow, or what its plan would begin with.
+fn state_of(context: &Context, slug: &Slug) -> Result<RunState> {
+    match start::planned(context, slug)? {
+        Some(state) => Ok(state),
+        None => context.state(slug),
+    }
 }
 
 fn all(context: &Context, as_json: bool) -> Result<()> {

@@ -20,6 +20,7 @@ pub mod reference;
 pub mod request;
 pub mod scope;
 pub mod script;
+pub mod spent;
 pub mod state;
 pub mod status;
 pub mod unit;

@@ -125,6 +125,10 @@ pub struct Budget {
     /// How much money, in US dollars, all agents together may cost, as far as they report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dollars: Option<f64>,
+    /// How many packets agents may begin; those that were begun go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub packets: Option<u32>,
 }
 
 /// Something that could go wrong, and what is done about it.
@@ -266,9 +270,16 @@ pub struct Packet {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub minutes: Option<u32>,
+    /// How many minutes all units of this packet together may take, checks and further turns included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub total_minutes: Option<u32>,
     /// How many tokens this packet may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
+    /// How much money, in US dollars, this packet may cost, as far as its agent reports it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dollars: Option<f64>,
     /// The JSON Schema that the answer of a research or review packet follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<serde_json::Value>,
@@ -289,6 +300,9 @@ pub enum Kind {
     Review,
 }
 
+/// How often an answer that does not follow its schema may be given, where the plan does not say.
+pub const ANSWERS: u32 = 3;
+
 /// The agent that runs a packet's `run` command.
 pub const COMMAND_AGENT: &str = "command";
 
@@ -296,6 +310,33 @@ pub const COMMAND_AGENT: &str = "command";
 pub const PARENT_AGENT: &str = "parent";
 
 impl Packet {
+    /// A packet of which nothing more is stated: its worker is `command`, it may change nothing.
+    pub fn new(id: PacketId, objective: String) -> Self {
+        Self {
+            id,
+            objective,
+            context: String::new(),
+            owner: None,
+            scope: Vec::new(),
+            sources: Vec::new(),
+            steps: Vec::new(),
+            dont: Vec::new(),
+            expect: String::new(),
+            stop: String::new(),
+            checks: Vec::new(),
+            after: Vec::new(),
+            agent: None,
+            run: None,
+            kind: Kind::Edit,
+            turns: None,
+            minutes: None,
+            tokens: None,
+            dollars: None,
+            total_minutes: None,
+            schema: None,
+        }
+    }
+
     /// Returns the agent's name: as given, else `command` (a valid plan has `agent` or `run`).
     pub fn agent_name(&self) -> &str {
         self.agent.as_deref().unwrap_or(COMMAND_AGENT)
@@ -304,6 +345,12 @@ impl Packet {
     /// Whether the work is done outside dynwf, by the host agent or a person.
     pub fn is_parent_work(&self) -> bool {
         self.agent_name() == PARENT_AGENT
+    }
+
+    /// Returns how many turns its agent gets at most.
+    pub fn turns_at_most(&self) -> u32 {
+        let usual = if self.schema.is_some() { ANSWERS } else { 1 };
+        self.turns.unwrap_or(usual)
     }
 
     /// Whether the result is a set of changed files that is merged.

@@ -145,6 +145,8 @@ pub enum UnitOutcome {
     Silent,
     /// Stopped because it printed more than it may.
     TooMuchOutput,
+    /// Stopped because a budget was used up, in words.
+    OverBudget(String),
     /// Stopped because a person or dynwf wanted so.
     Cancelled,
     /// Its process vanished together with the record of its end (a crash of the machine, or a kill of the
@@ -175,6 +177,7 @@ impl fmt::Display for UnitOutcome {
             Self::TimedOut => f.write_str("stopped: its time was up"),
             Self::Silent => f.write_str("stopped: silent for too long"),
             Self::TooMuchOutput => f.write_str("stopped: too much output"),
+            Self::OverBudget(why) => write!(f, "stopped: {why}"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Lost => f.write_str("lost with the process that attended it"),
             Self::NotStarted(why) => write!(f, "not started: {why}"),
@@ -209,6 +212,11 @@ impl Usage {
             (None, None) => None,
             (a, b) => Some(a.unwrap_or(0.0) + b.unwrap_or(0.0)),
         };
+    }
+
+    /// Whether any tokens were reported.
+    pub fn has_tokens(&self) -> bool {
+        self.input_tokens.is_some() || self.output_tokens.is_some()
     }
 
     /// Returns input and output tokens together (0 where nothing was reported).

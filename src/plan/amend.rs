@@ -11,6 +11,9 @@ use crate::error::Failure;
 use crate::model::id::PacketId;
 use crate::model::plan::{Check, CheckWhen, Packet, Plan};
 
+/// The name of a packet's limits among what differs.
+const LIMITS: &str = "limits";
+
 /// Returns what differs between the frozen plan and its amendment, a line each for people; empty if nothing
 /// does. `settled` says whether a packet's work is done or given up.
 ///
@@ -51,7 +54,9 @@ pub fn changes(old: &Plan, new: &Plan, settled: &dyn Fn(&PacketId) -> bool) -> R
             None => lines.push(format!("packet {} is taken out", packet.id)),
             Some(other) => {
                 let differs = packet_changes(packet, other);
-                if !differs.is_empty() && settled(&packet.id) {
+                // A limit rewrites nothing: raised, it lets a packet that it ended be begun again.
+                let rewrites = differs.iter().any(|(name, _)| *name != LIMITS);
+                if rewrites && settled(&packet.id) {
                     let what = names(&differs);
                     refused.push(format!(
                         "packet {} is finished: {what} cannot change",
@@ -134,6 +139,7 @@ fn plan_changes(old: &Plan, new: &Plan) -> Vec<String> {
         ("minutes", shown(budget.minutes), shown(other.minutes)),
         ("tokens", shown(budget.tokens), shown(other.tokens)),
         ("dollars", shown(budget.dollars), shown(other.dollars)),
+        ("packets", shown(budget.packets), shown(other.packets)),
     ];
     for (name, was, is) in numbers {
         if was != is {
@@ -195,7 +201,6 @@ fn packet_changes(old: &Packet, new: &Packet) -> Vec<(&'static str, String)> {
             found.push((name, list_change(name, was, is)));
         }
     }
-    let limits = |packet: &Packet| (packet.turns, packet.minutes, packet.tokens);
     for (name, differs) in [
         ("objective", old.objective != new.objective),
         ("context", old.context != new.context),
@@ -204,10 +209,25 @@ fn packet_changes(old: &Packet, new: &Packet) -> Vec<(&'static str, String)> {
         ("stop", old.stop != new.stop),
         ("kind", old.kind != new.kind),
         ("run", old.run != new.run),
-        ("limits", limits(old) != limits(new)),
     ] {
         if differs {
             found.push((name, format!("{name} is another")));
+        }
+    }
+    let numbers = [
+        ("turns", shown(old.turns), shown(new.turns)),
+        ("minutes", shown(old.minutes), shown(new.minutes)),
+        (
+            "total_minutes",
+            shown(old.total_minutes),
+            shown(new.total_minutes),
+        ),
+        ("tokens", shown(old.tokens), shown(new.tokens)),
+        ("dollars", shown(old.dollars), shown(new.dollars)),
+    ];
+    for (name, was, is) in numbers {
+        if was != is {
+            found.push((LIMITS, format!("{name} {was} → {is}")));
         }
     }
     if old.agent_name() != new.agent_name() {

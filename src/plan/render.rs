@@ -328,6 +328,11 @@ fn branching(setting: &Setting<'_>, plan: &Plan) -> Vec<String> {
             .dollars
             .map(|dollars| format!("at most {dollars} US dollars")),
     );
+    lines.extend(
+        budget
+            .packets
+            .map(|packets| format!("agents begin at most {packets} packets")),
+    );
     lines
 }
 
@@ -342,6 +347,16 @@ fn stop(packet: &Packet) -> String {
         packet
             .minutes
             .map(|minutes| format!("After {minutes} minutes a turn.")),
+    );
+    words.extend(
+        packet
+            .total_minutes
+            .map(|minutes| format!("After {minutes} minutes in all.")),
+    );
+    words.extend(
+        packet
+            .dollars
+            .map(|dollars| format!("After {dollars} US dollars.")),
     );
     words.extend(
         packet

@@ -98,6 +98,7 @@ impl Writer {
         if let Some(dollars) = budget.dollars {
             self.line("dollars", &format!("{dollars:?}"));
         }
+        self.number("packets", budget.packets);
     }
 
     fn risk(&mut self, risk: &Risk) {
@@ -157,7 +158,11 @@ impl Writer {
         }
         self.number("turns", packet.turns);
         self.number("minutes", packet.minutes);
+        self.number("total_minutes", packet.total_minutes);
         self.number("tokens", packet.tokens);
+        if let Some(dollars) = packet.dollars {
+            self.line("dollars", &format!("{dollars:?}"));
+        }
         if let Some(schema) = &packet.schema
             && let Ok(value) = toml::Value::try_from(schema)
         {

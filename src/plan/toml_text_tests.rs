@@ -61,12 +61,14 @@ fn integration() -> impl Strategy<Value = Integration> {
 
 fn budget() -> impl Strategy<Value = Budget> {
     let dollars = option::of(prop::num::f64::NORMAL | prop::num::f64::ZERO);
-    (option::of(1u32..=256), positive(), tokens(), dollars).prop_map(
-        |(concurrency, minutes, tokens, dollars)| Budget {
+    let limits = (positive(), tokens(), dollars, positive());
+    (option::of(1u32..=256), limits).prop_map(
+        |(concurrency, (minutes, tokens, dollars, packets))| Budget {
             concurrency,
             minutes,
             tokens,
             dollars,
+            packets,
         },
     )
 }
@@ -115,14 +117,14 @@ fn packet() -> impl Strategy<Value = Packet> {
         option::of(text()),
         kinds,
         option::of(1u32..=100),
-        positive(),
-        tokens(),
+        (positive(), positive()),
+        (tokens(), option::of(prop::num::f64::NORMAL)),
     );
     (words, lists, rest).prop_map(
         |(
             (id, objective, context, owner, expect, stop),
             (scope, sources, steps, dont, checks, after),
-            (agent, run, kind, turns, minutes, tokens),
+            (agent, run, kind, turns, (minutes, total_minutes), (tokens, dollars)),
         )| Packet {
             id,
             objective,
@@ -141,7 +143,9 @@ fn packet() -> impl Strategy<Value = Packet> {
             kind,
             turns,
             minutes,
+            total_minutes,
             tokens,
+            dollars,
             schema: None,
         },
     )

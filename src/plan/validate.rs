@@ -130,20 +130,23 @@ impl Check<'_> {
         if self.plan.packets.is_empty() {
             self.error("", "the plan has no packets");
         }
-        if self
-            .plan
-            .budget
-            .dollars
-            .is_some_and(|dollars| dollars <= 0.0)
-        {
+        let budget = &self.plan.budget;
+        self.limits("budget", budget.tokens, budget.dollars);
+        for (index, packet) in self.plan.packets.iter().enumerate() {
+            self.limits(&format!("packet[{index}]"), packet.tokens, packet.dollars);
+        }
+    }
+
+    fn limits(&mut self, table: &str, tokens: Option<u64>, dollars: Option<f64>) {
+        if dollars.is_some_and(|dollars| dollars <= 0.0) {
             self.error(
-                "budget.dollars",
+                &format!("{table}.dollars"),
                 "`dollars` must be above 0; leave it out for no limit",
             );
         }
-        if self.plan.budget.tokens == Some(0) {
+        if tokens == Some(0) {
             self.error(
-                "budget.tokens",
+                &format!("{table}.tokens"),
                 "`tokens` must be above 0; leave it out for no limit",
             );
         }

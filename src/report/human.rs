@@ -245,9 +245,25 @@ fn footer(view: &StatusView, look: Look) -> String {
         None if spent.tokens > 0 => parts.push(format!("{} tokens", amount(spent.tokens))),
         None => {}
     }
-    if spent.dollars > 0.0 {
-        parts.push(format!("${:.2}", spent.dollars));
+    match view.budget.dollars {
+        Some(limit) => parts.push(format!("${:.2} of ${limit:.2}", spent.dollars)),
+        None if spent.dollars > 0.0 => parts.push(format!("${:.2}", spent.dollars)),
+        None => {}
     }
+    let unpriced = usize::try_from(spent.turns_without_dollars).unwrap_or(usize::MAX);
+    if unpriced > 0 && (view.budget.dollars.is_some() || spent.dollars > 0.0) {
+        parts.push(format!("cost of {} unknown", counted(unpriced, "turn")));
+    }
+    if let Some(limit) = view.budget.minutes {
+        parts.push(format!("{} of {limit} minutes", spent.seconds / 60));
+    }
+    if let Some(limit) = view.budget.packets {
+        parts.push(format!("{} of {limit} packets begun", spent.packets));
+    }
+    parts.extend(view.paused.iter().map(|pause| {
+        let until = pause.until.strftime("%H:%M:%S UTC");
+        format!("{} paused until {until}", one_line(&pause.agent))
+    }));
     let line = look.shown(&format!(" {}", parts.join(" · ")));
     look.fit(&line, look.width.unwrap_or(usize::MAX))
 }

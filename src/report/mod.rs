@@ -11,6 +11,7 @@ mod call_line;
 mod calls;
 pub mod cut;
 mod effect_line;
+pub mod estimate;
 pub mod face;
 mod folder;
 pub mod human;

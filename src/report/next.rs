@@ -44,6 +44,8 @@ pub enum NextKind {
     Failed,
     /// See to a step that was refused.
     Refused,
+    /// Raise a budget that is used up.
+    Budget,
     /// Take up a run that was killed.
     Killed,
     /// Go on.
@@ -69,6 +71,7 @@ impl NextKind {
                 counted(count, "step"),
                 if one { "was" } else { "were" }
             ),
+            Self::Budget => "a budget is used up".to_owned(),
             Self::Killed => "killed".to_owned(),
             Self::Go => "next".to_owned(),
         }
@@ -97,7 +100,10 @@ pub(super) fn what_to_do(state: &RunState) -> Vec<Next> {
     all.extend(verification(state));
     all.extend(packets(state));
     all.extend(refusals(state));
-    all.extend(go_on(state));
+    match raise_the_budget(state) {
+        Some(raise) => all.push(raise),
+        None => all.extend(go_on(state)),
+    }
     all
 }
 
@@ -326,6 +332,32 @@ fn is_of_use(state: &RunState, gate: &Gate) -> bool {
             .all(|id| GateId::merge(id) != gate.id || !conflicts(id)),
         _ => true,
     }
+}
+
+/// What can go on only with a higher limit. What waits for other reasons has its own lines.
+fn raise_the_budget(state: &RunState) -> Option<Next> {
+    let slug = &state.slug;
+    let limit = state.held_back().filter(|_| state.units.is_empty())?;
+    let (detail, commands) = if state.script.is_some() {
+        let more = state.budget().and_then(|budget| budget.tokens);
+        let more = more.unwrap_or_default().saturating_mul(2);
+        (
+            limit.of_workflow(),
+            vec![format!("dynwf script run {slug} --budget {more}")],
+        )
+    } else {
+        let file = format!(".workflow/{slug}/plan.toml");
+        let detail = format!("{}; raise it in {file}", limit.of_workflow());
+        let amend = format!("dynwf plan {slug} --amend");
+        (detail, vec![amend, format!("dynwf run {slug}")])
+    };
+    Some(Next {
+        kind: NextKind::Budget,
+        subject: "budget".to_owned(),
+        detail,
+        commands,
+        in_row: false,
+    })
 }
 
 /// The one command that takes the workflow further, if nothing else must come first.

@@ -55,7 +55,9 @@ pub(super) fn planned(id: &str, agent: &str, after: &[&str]) -> Packet {
         kind: Kind::Edit,
         turns: None,
         minutes: None,
+        total_minutes: None,
         tokens: None,
+        dollars: None,
         schema: None,
     }
 }

@@ -95,8 +95,17 @@ struct Budgets {
     max_total_agents: Option<u32>,
     time_minutes: Option<u32>,
     token_budget: Option<u64>,
+    dollar_budget: Option<f64>,
     spent_minutes: u64,
     spent_tokens: u64,
+    spent_dollars: f64,
+    spent_agents: usize,
+    turns_without_tokens: u32,
+    turns_without_dollars: u32,
+    reserved_tokens: u64,
+    reserved_dollars: f64,
+    remaining_tokens: Option<u64>,
+    remaining_dollars: Option<f64>,
 }
 
 /// Whether a packet has a result to read about.
@@ -145,11 +154,20 @@ pub(super) fn render(state: &RunState, view: &StatusView) -> String {
         },
         budgets: Budgets {
             max_concurrent_agents: view.budget.concurrency,
-            max_total_agents: None,
+            max_total_agents: view.budget.packets,
             time_minutes: view.budget.minutes,
             token_budget: view.budget.tokens,
+            dollar_budget: view.budget.dollars,
             spent_minutes: view.budget.spent.seconds / 60,
             spent_tokens: view.budget.spent.tokens,
+            spent_dollars: view.budget.spent.dollars,
+            spent_agents: view.budget.spent.packets,
+            turns_without_tokens: view.budget.spent.turns_without_tokens,
+            turns_without_dollars: view.budget.spent.turns_without_dollars,
+            reserved_tokens: view.budget.reserved.tokens,
+            reserved_dollars: view.budget.reserved.dollars,
+            remaining_tokens: view.budget.remaining.tokens,
+            remaining_dollars: view.budget.remaining.dollars,
         },
     })
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::next::seven;
 use super::page::{Page, code};
 use super::result::{decision, evidence, proofs, size, verified, worker};
-use super::view::{PacketView, StatusView};
+use super::view::{BudgetView, PacketView, StatusView};
 use super::words::{amount, counted, duration};
 use crate::model::gate::{Binding, Gate, GateStatus};
 use crate::model::plan::Severity;
@@ -73,18 +73,45 @@ fn outcome(state: &RunState, view: &StatusView) -> Vec<String> {
         all.push("not pushed".to_owned());
     }
     all.extend(state.pushed.iter().map(pushed));
-    let spent = &view.budget.spent;
-    all.push(format!(
-        "units' time {}, {} tokens{}",
-        duration(spent.seconds),
-        amount(spent.tokens),
-        if spent.dollars > 0.0 {
-            format!(", ${:.2}", spent.dollars)
-        } else {
-            String::new()
-        }
-    ));
+    all.push(spent(&view.budget));
     all
+}
+
+/// What was used, of how much where there is a limit, and what is not known of it.
+fn spent(budget: &BudgetView) -> String {
+    let spent = &budget.spent;
+    let of = |limit: Option<String>| limit.map_or_else(String::new, |limit| format!(" of {limit}"));
+    let minutes = budget
+        .minutes
+        .map(|minutes| duration(u64::from(minutes) * 60));
+    let mut words = format!(
+        "units' time {}{}, {}{} tokens",
+        duration(spent.seconds),
+        of(minutes),
+        amount(spent.tokens),
+        of(budget.tokens.map(amount))
+    );
+    if spent.dollars > 0.0 || budget.dollars.is_some() {
+        let limit = budget.dollars.map(|dollars| format!("${dollars:.2}"));
+        words.push_str(&format!(", ${:.2}{}", spent.dollars, of(limit)));
+    }
+    if let Some(limit) = budget.packets {
+        words.push_str(&format!(", {} of {limit} packets begun", spent.packets));
+    }
+    let turns = |count: u32| counted(usize::try_from(count).unwrap_or(usize::MAX), "turn");
+    if spent.turns_without_tokens > 0 {
+        words.push_str(&format!(
+            "; the tokens of {} are not known",
+            turns(spent.turns_without_tokens)
+        ));
+    }
+    if spent.turns_without_dollars > 0 {
+        words.push_str(&format!(
+            "; the cost of {} is not known",
+            turns(spent.turns_without_dollars)
+        ));
+    }
+    words
 }
 
 fn pushed(binding: &Binding) -> String {

@@ -26,9 +26,9 @@ use crate::error::ExitCode;
 use crate::fault;
 use crate::journal::Found;
 use crate::model::event::{Event, EventKind};
-use crate::model::id::RequestId;
+use crate::model::id::{RequestId, UnitId};
 use crate::model::request::RequestBody;
-use crate::model::unit::{Unit, WorkspaceName};
+use crate::model::unit::{Unit, Usage, WorkspaceName};
 use crate::process::{Asked, Stop, signals};
 use crate::script::Said;
 use crate::workspace;
@@ -70,6 +70,10 @@ struct Dispatcher<'s> {
     host: Option<Host>,
     messages: mpsc::UnboundedReceiver<Message>,
     stop: Stop,
+    /// What agents at work say that they used so far.
+    used: BTreeMap<UnitId, Usage>,
+    /// The agents that are ended because a budget is used up, each with why.
+    over: BTreeMap<UnitId, String>,
     /// The signal that asked to stop, or TERM's number where a request did.
     signal: Option<u8>,
 }
@@ -102,6 +106,8 @@ impl<'s> Dispatcher<'s> {
             host: None,
             messages,
             stop: Stop::No,
+            used: BTreeMap::new(),
+            over: BTreeMap::new(),
             signal: None,
         }
     }
@@ -191,9 +197,7 @@ impl<'s> Dispatcher<'s> {
         let state = &self.session.state;
         self.options.goal.works()
             && !self.options.winding_down
-            && limit::is_paused(state, Timestamp::now())
-            && limit::exhausted(state).is_none()
-            && (state.is_scripted() || state.packets.keys().any(|id| state.is_active(id)))
+            && limit::waits_for_pauses(state, Timestamp::now())
     }
 
     fn first_inputs(&mut self, order: Order) -> Result<Vec<Input>> {
@@ -231,6 +235,10 @@ impl<'s> Dispatcher<'s> {
             let why = "it ended without a result (this is a bug in dynwf)".to_owned();
             self.follow_up(vec![Input::Failed { job, why }], observe)?;
             wanted = jobs(&self.session.state, &self.options);
+        }
+        let over = limit::over(&self.session.state, &self.used, Timestamp::now());
+        for (unit, why) in over {
+            self.over.entry(unit).or_insert(why);
         }
         self.stop_units();
         self.start(&wanted);
@@ -310,12 +318,9 @@ impl<'s> Dispatcher<'s> {
 
     fn stop_of(&self, job: &Job) -> Stop {
         let given_up = match job {
-            Job::Attend(unit) => self
-                .session
-                .state
-                .units
-                .get(unit)
-                .is_some_and(|live| live.stopping || self.answers_nothing(&live.unit)),
+            Job::Attend(unit) => self.session.state.units.get(unit).is_some_and(|live| {
+                live.stopping || self.over.contains_key(unit) || self.answers_nothing(&live.unit)
+            }),
             _ => false,
         };
         match self.stop {
@@ -332,12 +337,21 @@ impl<'s> Dispatcher<'s> {
 
     fn take(&mut self, message: Message, batch: &mut Batch, observe: &mut dyn FnMut(Update<'_>)) {
         match message {
-            Message::Ended { job, input } => {
+            Message::Ended { job, mut input } => {
+                if let Some(Input::UnitEnded(end)) = &mut input {
+                    self.used.remove(&end.unit);
+                    if let Some(why) = self.over.remove(&end.unit) {
+                        end.is_over(why);
+                    }
+                }
                 let seen = self.live.remove(&job).map_or(0, |live| live.seen);
                 batch.ended.push((job, seen));
                 batch.inputs.extend(input);
             }
             Message::Note(input) => batch.inputs.push(input),
+            Message::Used { unit, usage } => {
+                self.used.insert(unit, usage);
+            }
             Message::Progress { unit, text } => observe(Update::Progress { unit, text: &text }),
         }
     }

@@ -1,12 +1,12 @@
 //! How a run ended: the exit code and why, derived from the state.
 
 use super::goal::{Goal, Options};
-use super::limit;
 use crate::error::ExitCode;
 use crate::model::gate::GateStatus;
 use crate::model::id::GateId;
 use crate::model::state::{RunState, Stage};
 use crate::model::status::PacketStatus;
+use crate::model::unit::UnitOutcome;
 
 /// How a run ended.
 #[derive(Clone, Debug)]
@@ -83,7 +83,10 @@ pub fn standing(state: &RunState) -> ExitCode {
     if state.verification_failed() {
         codes.push(ExitCode::VerificationFailed);
     }
-    if limit::exhausted(state).is_some() && state.packets.keys().any(|id| state.is_active(id)) {
+    let ended_by_budget = state.packets.values().any(|packet| {
+        packet.stage == Stage::Failed && matches!(packet.outcome, Some(UnitOutcome::OverBudget(_)))
+    });
+    if state.held_back().is_some() || ended_by_budget {
         codes.push(ExitCode::BudgetExhausted);
     }
     let script_failed = state

@@ -14,7 +14,8 @@ use crate::model::event::EventKind;
 use crate::model::evidence::Evidence;
 use crate::model::id::PacketId;
 use crate::model::packet::{Merge, Rebuild, Restack};
-use crate::model::state::{PacketState, RunState, Stage};
+use crate::model::plan::ANSWERS;
+use crate::model::state::{Limit, PacketState, RunState, Stage};
 use crate::model::unit::{Unit, UnitKind, UnitOutcome};
 
 /// Returns what the input says.
@@ -131,6 +132,10 @@ fn unit_ended(state: &RunState, options: &Options, end: UnitEnd, now: Timestamp)
     if unit.call().is_some() {
         return script::unit_ended(state, options, live, end, now);
     }
+    let mut end = end;
+    if let Some(limit) = out_of_time(state, unit, &end) {
+        end.outcome = UnitOutcome::OverBudget(limit.of_packet());
+    }
     let wanted = options.winding_down || live.stopping;
     let before = state.cut_short.get(&unit.workspace).copied().unwrap_or(0);
     let says_nothing =
@@ -183,6 +188,16 @@ fn unit_ended(state: &RunState, options: &Options, end: UnitEnd, now: Timestamp)
     facts
 }
 
+/// The limit of its packet that ended a turn whose time was up, if it was that.
+fn out_of_time(state: &RunState, unit: &Unit, end: &UnitEnd) -> Option<Limit> {
+    let id = unit.packet().filter(|_| unit.is_work())?;
+    let (planned, packet) = (state.planned(id)?, state.packets.get(id)?);
+    let minutes = planned.total_minutes?;
+    let all = packet.spent.millis.saturating_add(end.millis);
+    let timed_out = end.outcome == UnitOutcome::TimedOut;
+    (timed_out && all >= u64::from(minutes) * 60_000).then_some(Limit::Minutes(minutes))
+}
+
 /// Another turn for an answer that does not follow the packet's schema, while there are turns.
 fn ask_again(
     state: &RunState,
@@ -191,8 +206,10 @@ fn ask_again(
     problems: &[String],
 ) -> Option<EventKind> {
     let id = unit.packet().filter(|_| !problems.is_empty())?;
-    let turns = state.planned(id)?.turns.unwrap_or(limit::ANSWERS);
-    (packet?.turn < turns).then(|| EventKind::PacketTurned {
+    let (planned, packet) = (state.planned(id)?, packet?);
+    let turns = planned.turns.unwrap_or(ANSWERS);
+    let goes_on = state.own_limit(planned, packet).is_none() && state.exhausted().is_none();
+    (packet.turn < turns && goes_on).then(|| EventKind::PacketTurned {
         packet: id.clone(),
         feedback: schema::ask_again(problems),
     })
@@ -211,7 +228,7 @@ fn postponed(
         .filter(|_| packet.is_some_and(|packet| packet.stage == Stage::Working))?;
     Some(EventKind::PacketPostponed {
         packet: id.clone(),
-        until: limit::pause(state, &wanted, now)?,
+        until: limit::pause(state, state.agent_of(unit)?, &wanted, now)?,
         why: wanted.message,
     })
 }

@@ -21,9 +21,6 @@ use crate::model::path::RepoPath;
 use crate::model::plan::{Kind, Packet};
 use crate::model::state::RunState;
 
-/// How long a packet's id may be.
-const ID: usize = 64;
-
 /// How much of a file with marks a resolver is shown beforehand, in bytes; the files lie in its workspace.
 const SHOWN: usize = 4 * 1024;
 
@@ -85,13 +82,16 @@ fn prepare(tools: &Tools, state: &RunState, id: &PacketId) -> Result<(Resolving,
 
 fn made(state: &RunState, resolving: &Resolving, agent: String, context: String) -> Result<Packet> {
     let scope: Vec<String> = resolving.files.iter().map(literal).collect::<Result<_>>()?;
+    let id = state.free_id("resolve", &resolving.packet);
+    let id =
+        id.ok_or_else(|| anyhow!("no name is free for the resolver of {}", resolving.packet))?;
+    let objective = format!(
+        "Resolve the conflict of {} with what was merged before it",
+        resolving.packet
+    );
     Ok(Packet {
-        id: free_id(state, &resolving.packet)?,
-        objective: format!("Resolve the conflict of {} with what was merged before it", resolving.packet),
         context,
-        owner: None,
         scope,
-        sources: Vec::new(),
         steps: vec![
             "Keep what both sides want. Where they contradict each other, keep the objective of each as far as that goes."
                 .to_owned(),
@@ -99,34 +99,10 @@ fn made(state: &RunState, resolving: &Resolving, agent: String, context: String)
         ],
         dont: vec!["drop a line of either side without need: each one that is missing is asked about".to_owned()],
         expect: "The files that conflict, merged.".to_owned(),
-        stop: String::new(),
-        checks: Vec::new(),
-        after: Vec::new(),
         agent: Some(agent),
-        run: None,
         kind: Kind::Resolve,
-        turns: None,
-        minutes: None,
-        tokens: None,
-        schema: None,
+        ..Packet::new(id, objective)
     })
-}
-
-/// `resolve-ID`, with a number if there is one already.
-fn free_id(state: &RunState, id: &PacketId) -> Result<PacketId> {
-    (1..=u32::MAX)
-        .find_map(|number| {
-            let end = if number == 1 {
-                String::new()
-            } else {
-                format!("-{number}")
-            };
-            let mut name = format!("resolve-{id}");
-            name.truncate(ID - end.len());
-            let name: PacketId = (name + &end).parse().ok()?;
-            (!state.packets.contains_key(&name)).then_some(name)
-        })
-        .ok_or_else(|| anyhow!("no name is free for the resolver of {id}"))
 }
 
 /// A path as a pattern that covers it alone.

@@ -39,6 +39,13 @@ pub(super) enum Message {
     },
     /// It learned something on the way.
     Note(Input),
+    /// A unit that goes on says what it used.
+    Used {
+        /// The unit.
+        unit: UnitId,
+        /// What it used in this turn so far.
+        usage: Usage,
+    },
     /// A unit says what it is at.
     Progress {
         /// The unit.
@@ -193,6 +200,16 @@ impl UnitEnd {
             problems: Vec::new(),
             rate_limited: None,
             reply: None,
+        }
+    }
+
+    /// Says why a unit that was stopped was, where a budget did it. One that was through before stays so.
+    pub(super) fn is_over(&mut self, why: String) {
+        if self.outcome == UnitOutcome::Cancelled {
+            self.outcome = UnitOutcome::OverBudget(why);
+            self.complaint = None;
+            self.answer = None;
+            self.problems.clear();
         }
     }
 }

@@ -11,61 +11,31 @@ use crate::git::Git;
 use crate::integrate::{self, Revert};
 use crate::model::id::{CommitId, PacketId};
 use crate::model::packet::Collected;
-use crate::model::plan::{Kind, PARENT_AGENT, Packet};
+use crate::model::plan::{PARENT_AGENT, Packet};
 use crate::model::state::RunState;
-
-/// How long a packet's id may be.
-const ID: usize = 64;
 
 /// The packet that takes another one out, as the plan would state it; `None` where the plan does not know that one.
 pub(super) fn packet(state: &RunState, id: &PacketId, why: &str) -> Option<Packet> {
     let planned = state.planned(id)?;
     let merge = merge_of(state, id)?;
     let why = Some(why.trim()).filter(|why| !why.is_empty());
+    let by = state.free_id("revert", id)?;
+    let objective = format!("Revert {id}: {}", planned.objective.trim());
     Some(Packet {
-        id: free_id(state, id)?,
-        objective: format!("Revert {id}: {}", planned.objective.trim()),
         context: format!(
             "{id} landed as {merge}, and is taken out again{}",
             why.map_or_else(String::new, |why| format!(": {why}"))
         ),
         owner: planned.owner.clone(),
         scope: planned.scope.clone(),
-        sources: Vec::new(),
-        steps: Vec::new(),
-        dont: Vec::new(),
-        expect: String::new(),
-        stop: String::new(),
-        checks: Vec::new(),
-        after: Vec::new(),
         agent: Some(PARENT_AGENT.to_owned()),
-        run: None,
-        kind: Kind::Edit,
-        turns: None,
-        minutes: None,
-        tokens: None,
-        schema: None,
+        ..Packet::new(by, objective)
     })
 }
 
 fn merge_of<'a>(state: &'a RunState, id: &PacketId) -> Option<&'a CommitId> {
     let merge = state.packets.get(id)?.merge.as_ref()?;
     Some(&merge.commit)
-}
-
-/// `revert-ID`, with a number if there is one already that was given up or taken out itself.
-fn free_id(state: &RunState, id: &PacketId) -> Option<PacketId> {
-    (1..).find_map(|number: u32| {
-        let end = if number == 1 {
-            String::new()
-        } else {
-            format!("-{number}")
-        };
-        let mut name = format!("revert-{id}");
-        name.truncate(ID - end.len());
-        let name: PacketId = (name + &end).parse().ok()?;
-        (!state.packets.contains_key(&name)).then_some(name)
-    })
 }
 
 /// Makes the commit that takes a packet out. No ref moves.

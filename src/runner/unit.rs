@@ -184,7 +184,18 @@ impl Watched {
             return agent::AgentEvent::Text(line.to_owned()).progress(&self.workspace);
         };
         let mut said = None;
-        for event in reader.line(line) {
+        let events = reader.line(line);
+        let is_through =
+            |event: &agent::AgentEvent| matches!(event, agent::AgentEvent::Terminal { .. });
+        // What it used in the end is settled with its end.
+        let goes_on = !events.iter().any(is_through);
+        for event in events {
+            if let (agent::AgentEvent::Usage(usage), true) = (&event, goes_on) {
+                let _ = messages.send(Message::Used {
+                    unit: self.unit,
+                    usage: usage.clone(),
+                });
+            }
             if let agent::AgentEvent::Session(session) = &event {
                 let _ = messages.send(Message::Note(Input::UnitNoted {
                     unit: self.unit,

@@ -8,6 +8,7 @@
 mod answers;
 mod bad_input;
 mod bad_place;
+mod budgets;
 mod cli;
 mod crash;
 mod docs;

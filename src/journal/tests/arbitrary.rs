@@ -142,7 +142,9 @@ fn plan() -> impl Strategy<Value = Box<Plan>> {
                 kind: crate::model::plan::Kind::Edit,
                 turns: None,
                 minutes: None,
+                total_minutes: None,
                 tokens,
+                dollars: None,
                 schema: None,
             });
             Box::new(plan)

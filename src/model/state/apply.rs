@@ -178,9 +178,9 @@ impl RunState {
                 }
             },
             EventKind::Archived { .. } => self.archived = true,
-            EventKind::PacketPostponed { until, .. } => {
-                self.paused_until = Some(*until);
-                self.pauses += 1;
+            EventKind::PacketPostponed { packet, until, why } => {
+                let agent = self.planned(packet).map(|p| p.agent_name().to_owned());
+                self.pause(agent, *until, why);
                 self.packet_event(kind, at);
             }
             EventKind::ScriptBegan { .. }
@@ -229,6 +229,7 @@ impl RunState {
             self.spend(&GateId::packet(id), seq);
             if let Some(packet) = self.packets.get_mut(id) {
                 packet.turn = *turn;
+                packet.begun = true;
                 packet.began.get_or_insert(at);
                 packet.come_to(Stage::Working, None, at);
             }
@@ -273,8 +274,14 @@ impl RunState {
         let Some(live) = self.units.remove(&unit) else {
             return;
         };
-        self.spent.add(millis, usage);
-        if self.call_unit_ended(&live, outcome, millis, usage) {
+        let agent = self.agent_of(&live.unit).map(str::to_owned);
+        let agent = agent.as_deref();
+        self.spent.add(millis, usage, agent);
+        if let Some(agent) = agent {
+            let well = outcome.is_success() && complaint.is_none();
+            self.turn_ended(agent, millis, usage, well);
+        }
+        if self.call_unit_ended(&live, outcome, millis, usage, agent) {
             return;
         }
         if outcome.is_interruption() {
@@ -285,16 +292,13 @@ impl RunState {
         } else {
             self.cut_short.remove(&live.unit.workspace);
         }
-        if live.unit.is_work() && outcome.is_success() && complaint.is_none() {
-            self.pauses = 0;
-        }
         let set_up = matches!(live.unit.kind, UnitKind::Setup { .. }) && outcome.is_success();
         match live.unit.packet() {
             Some(id) => {
                 let Some(packet) = self.packets.get_mut(id) else {
                     return;
                 };
-                packet.spent.add(millis, usage);
+                packet.spent.add(millis, usage, agent);
                 if let Some(usage) = usage {
                     packet.session_used.add(usage);
                 }

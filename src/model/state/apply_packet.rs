@@ -200,6 +200,7 @@ impl PacketState {
             feedback: self.feedback,
             notes: self.notes,
             spent: self.spent,
+            begun: self.begun,
             blamed: self.blamed,
             script: self.script,
             reverts: self.reverts,

@@ -9,6 +9,9 @@ use crate::model::id::{CommitId, PacketId};
 use crate::model::packet::{Merge, Resolving};
 use crate::model::plan::Packet;
 
+/// How long a packet's id may be.
+const LONGEST_ID: usize = 64;
+
 impl RunState {
     /// The merged packets that are not in the target yet, in their order, each with its merge.
     pub fn unlanded_merges(&self) -> impl Iterator<Item = (&PacketId, &Merge)> {
@@ -57,6 +60,21 @@ impl RunState {
         self.packets
             .get(id)
             .is_some_and(|packet| packet.reverts.is_some() || packet.resolves.is_some())
+    }
+
+    /// Returns an id for a packet that is about another one: `PREFIX-ID`, with a number where that is taken.
+    pub fn free_id(&self, prefix: &str, id: &PacketId) -> Option<PacketId> {
+        (1..u32::MAX).find_map(|number| {
+            let end = if number == 1 {
+                String::new()
+            } else {
+                format!("-{number}")
+            };
+            let mut name = format!("{prefix}-{id}");
+            name.truncate(LONGEST_ID - end.len());
+            let name: PacketId = (name + &end).parse().ok()?;
+            (!self.packets.contains_key(&name)).then_some(name)
+        })
     }
 
     /// Returns the packet that takes this one out again, or has; none that was given up, or taken out itself.

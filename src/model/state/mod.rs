@@ -9,6 +9,7 @@ mod apply;
 mod apply_op;
 mod apply_packet;
 mod branch;
+mod budget;
 mod query;
 mod radar;
 mod script;
@@ -35,6 +36,7 @@ use super::proof::Proof;
 use super::radar::Radar;
 use super::unit::{Unit, UnitOutcome, Usage, WorkspaceName};
 
+pub use super::spent::{Limit, Pause, Share, Spent, Turns};
 pub use verdict::Verdict;
 
 /// The state of one workflow.
@@ -86,10 +88,10 @@ pub struct RunState {
     pub sandbox: String,
     /// Whether a run began and did not say that it ended.
     pub open_run: bool,
-    /// No agent starts before: a service wants a pause.
-    pub paused_until: Option<Timestamp>,
-    /// How many pauses in a row were asked for.
-    pub pauses: u32,
+    /// What the ended turns of each agent used.
+    pub turns: BTreeMap<String, Turns>,
+    /// The pauses that services asked for since they last answered well, by agent.
+    pub pauses: BTreeMap<String, Pause>,
     /// The workflow's branches are plain refs now.
     pub branches_archived: bool,
     /// The workflow was archived.
@@ -286,6 +288,8 @@ pub struct PacketState {
     pub since: Option<Timestamp>,
     /// What it used.
     pub spent: Spent,
+    /// Whether an agent began it, in this attempt or an earlier one.
+    pub begun: bool,
     /// What a script wants with it, where one made it.
     pub script: Option<PacketOfScript>,
     /// The packet that it takes out again.
@@ -294,27 +298,6 @@ pub struct PacketState {
     pub resolves: Option<Resolving>,
     /// The tip whose conflict was given to a resolver.
     pub handed: Option<CommitId>,
-}
-
-/// What was used.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Spent {
-    /// Milliseconds of units' time.
-    pub millis: u64,
-    /// Tokens, as far as clients report them.
-    pub tokens: u64,
-    /// US dollars, as far as clients report them.
-    pub dollars: f64,
-}
-
-impl Spent {
-    pub(super) fn add(&mut self, millis: u64, usage: Option<&Usage>) {
-        self.millis = self.millis.saturating_add(millis);
-        if let Some(usage) = usage {
-            self.tokens = self.tokens.saturating_add(usage.tokens());
-            self.dollars += usage.dollars.unwrap_or(0.0);
-        }
-    }
 }
 
 impl RunState {
@@ -344,8 +327,8 @@ impl RunState {
             spent: Spent::default(),
             sandbox: String::new(),
             open_run: false,
-            paused_until: None,
-            pauses: 0,
+            turns: BTreeMap::new(),
+            pauses: BTreeMap::new(),
             branches_archived: false,
             archived: false,
             script: None,

@@ -112,9 +112,14 @@ impl RunState {
                     of_script.held = false;
                 }
             }
-            EventKind::CallPostponed { ordinal, until, .. } => {
-                self.paused_until = Some(*until);
-                self.pauses += 1;
+            EventKind::CallPostponed {
+                ordinal,
+                until,
+                why,
+            } => {
+                let call = self.open_call(*ordinal);
+                let agent = call.and_then(|call| call.asked.agent.clone());
+                self.pause(agent, *until, why);
                 if let Some(call) = self.call_mut(*ordinal) {
                     call.turn = call.turn.saturating_sub(1);
                 }
@@ -186,6 +191,7 @@ impl RunState {
         outcome: &UnitOutcome,
         millis: u64,
         usage: Option<&Usage>,
+        agent: Option<&str>,
     ) -> bool {
         let unit = &live.unit;
         let Some(ordinal) = unit.call() else {
@@ -194,14 +200,11 @@ impl RunState {
         if live.stopping {
             return true;
         }
-        if outcome.is_success() {
-            self.pauses = 0;
-        }
         if let Some(packet) = unit.packet().and_then(|id| self.packets.get_mut(id)) {
-            packet.spent.add(millis, usage);
+            packet.spent.add(millis, usage, agent);
         }
         if let Some(call) = self.call_mut(ordinal) {
-            call.spent.add(millis, usage);
+            call.spent.add(millis, usage, agent);
             if let Some(usage) = usage {
                 call.session_used.add(usage);
             }

@@ -338,7 +338,7 @@ Replace the log facade by tracing in every crate
 - from `3333333` to `4444444` on `dynwf/refactor/integration`
 - not landed on `main`
 - not pushed
-- units' time 13s, 0 tokens
+- units' time 13s, 0 of 3M tokens; the tokens of 1 turn are not known; the cost of 1 turn is not known
 
 ## Accepted
 

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::shape::{
-    BudgetView, CheckView, GateView, IntegrationView, PacketView, PairView, SpentView,
+    AmountView, BudgetView, CheckView, GateView, IntegrationView, PacketView, PairView, PauseView,
+    RemainingView, SpentView,
 };
 use crate::model::evidence::Evidence;
 use crate::model::gate::{Gate, GateStatus};
@@ -11,7 +12,7 @@ use crate::model::id::{PacketId, RefName, TreeId};
 use crate::model::op::{MergeSide, MoveWhy, Op};
 use crate::model::plan::{Check, Kind, Packet};
 use crate::model::radar::Pair;
-use crate::model::state::{PacketState, RunState, Stage, Verdict};
+use crate::model::state::{Limit, PacketState, RunState, Stage, Verdict};
 use crate::model::unit::{UnitKind, UnitOutcome, WorkspaceName};
 use crate::report::lacks::proof_of;
 use crate::report::words::one_line;
@@ -274,16 +275,58 @@ fn check_view(
 }
 
 pub(super) fn budget_view(state: &RunState) -> BudgetView {
-    let budget = state.frozen.as_ref().map(|frozen| &frozen.plan.budget);
+    let budget = state.budget().unwrap_or_default();
+    let (spent, reserved) = (&state.spent, state.reserved());
+    let left = |most: u64, spent: u64, reserved: u64| most.saturating_sub(spent + reserved);
     BudgetView {
-        concurrency: budget.and_then(|budget| budget.concurrency),
-        minutes: budget.and_then(|budget| budget.minutes),
-        tokens: budget.and_then(|budget| budget.tokens),
-        dollars: budget.and_then(|budget| budget.dollars),
+        concurrency: budget.concurrency,
+        minutes: budget.minutes,
+        tokens: budget.tokens,
+        dollars: budget.dollars,
+        packets: budget.packets,
         spent: SpentView {
-            seconds: state.spent.millis / 1000,
-            tokens: state.spent.tokens,
-            dollars: state.spent.dollars,
+            seconds: spent.millis / 1000,
+            tokens: spent.tokens,
+            dollars: spent.dollars,
+            packets: state.begun(),
+            turns_without_tokens: spent.uncounted,
+            turns_without_dollars: spent.unpriced,
         },
+        reserved: AmountView {
+            seconds: reserved.millis / 1000,
+            tokens: reserved.tokens,
+            dollars: reserved.dollars,
+        },
+        remaining: RemainingView {
+            seconds: budget.minutes.map(|minutes| {
+                left(u64::from(minutes) * 60_000, spent.millis, reserved.millis) / 1000
+            }),
+            tokens: budget
+                .tokens
+                .map(|most| left(most, spent.tokens, reserved.tokens)),
+            dollars: budget
+                .dollars
+                .map(|most| (most - spent.dollars - reserved.dollars).max(0.0)),
+            packets: budget.packets.map(|most| {
+                let most = usize::try_from(most).unwrap_or(usize::MAX);
+                most.saturating_sub(state.begun())
+            }),
+        },
+        used_up: state.held_back().map(Limit::of_workflow),
     }
+}
+
+/// The pauses that are not over.
+pub(super) fn pause_views(state: &RunState, now: Timestamp) -> Vec<PauseView> {
+    state
+        .pauses
+        .iter()
+        .filter(|(_, pause)| now < pause.until)
+        .map(|(agent, pause)| PauseView {
+            agent: agent.clone(),
+            until: pause.until,
+            why: pause.why.clone(),
+            in_a_row: pause.in_a_row,
+        })
+        .collect()
 }

@@ -15,11 +15,12 @@ use crate::model::status::PacketStatus;
 use crate::report::next::{was_killed, what_to_do, with_killed};
 use build::{
     between, budget_view, gate_view, integrated_check, integration_view, packet_view, pair_view,
+    pause_views,
 };
 pub use script::{CallView, ScriptView};
 pub use shape::{
-    BudgetView, CheckView, GateView, IntegrationView, PacketView, PairView, SpentView, StatusView,
-    TargetView,
+    AmountView, BudgetView, CheckView, GateView, IntegrationView, PacketView, PairView, PauseView,
+    RemainingView, SpentView, StatusView, TargetView,
 };
 
 impl StatusView {
@@ -53,6 +54,8 @@ impl StatusView {
                 .map(|(check, evidence)| integrated_check(state, check, *evidence))
                 .collect(),
             budget: budget_view(state),
+            paused: pause_views(state, now),
+            estimate: None,
             sandbox: state.sandbox.clone(),
             killed: false,
             landed: state.landed.clone(),
@@ -83,6 +86,7 @@ impl StatusView {
     /// Moves the running times on to `now`; nothing else changes.
     pub fn refresh(&mut self, now: Timestamp) {
         let mut live = false;
+        self.paused.retain(|pause| now < pause.until);
         for packet in &mut self.packets {
             live |= packet.running_since.is_some();
             let running = packet.running_since.map_or(0, |since| between(since, now));

@@ -10,6 +10,7 @@ use crate::model::packet::ConflictFile;
 use crate::model::plan::Kind;
 use crate::model::proof::Proof;
 use crate::model::status::{PacketStatus, WorkflowStatus};
+use crate::report::estimate::Estimate;
 use crate::report::next::Next;
 
 /// One workflow as it is shown.
@@ -35,6 +36,11 @@ pub struct StatusView {
     pub checks: Vec<CheckView>,
     /// What it may use and what it used.
     pub budget: BudgetView,
+    /// The agents whose services want a pause that is not over.
+    pub paused: Vec<PauseView>,
+    /// What is still to be done and what it may take, where somebody looked that up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
     /// What keeps units in their place, as the last run said.
     pub sandbox: String,
     /// Whether its last run ended without a word: it was killed, and nobody goes on with it.
@@ -245,8 +251,16 @@ pub struct BudgetView {
     pub tokens: Option<u64>,
     /// US dollars.
     pub dollars: Option<f64>,
+    /// Packets that agents may begin.
+    pub packets: Option<u32>,
     /// What was used.
     pub spent: SpentView,
+    /// What is reserved for the agents at work.
+    pub reserved: AmountView,
+    /// What is left beside both; absent where there is no limit.
+    pub remaining: RemainingView,
+    /// The limit that keeps what could go on from being begun, in words, if one does.
+    pub used_up: Option<String>,
 }
 
 /// What was used.
@@ -258,4 +272,47 @@ pub struct SpentView {
     pub tokens: u64,
     /// US dollars, as far as they were reported.
     pub dollars: f64,
+    /// Packets that agents began.
+    pub packets: usize,
+    /// How many turns ended whose tokens are not known.
+    pub turns_without_tokens: u32,
+    /// How many turns ended whose dollars are not known.
+    pub turns_without_dollars: u32,
+}
+
+/// An amount of what is limited.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct AmountView {
+    /// Seconds of units' time.
+    pub seconds: u64,
+    /// Tokens.
+    pub tokens: u64,
+    /// US dollars.
+    pub dollars: f64,
+}
+
+/// What is left of each limit.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RemainingView {
+    /// Seconds of units' time.
+    pub seconds: Option<u64>,
+    /// Tokens.
+    pub tokens: Option<u64>,
+    /// US dollars.
+    pub dollars: Option<f64>,
+    /// Packets.
+    pub packets: Option<usize>,
+}
+
+/// A pause that the service behind an agent asked for.
+#[derive(Clone, Debug, Serialize)]
+pub struct PauseView {
+    /// The agent.
+    pub agent: String,
+    /// Until when it is not started.
+    pub until: Timestamp,
+    /// The client's words.
+    pub why: String,
+    /// How many were asked for in a row.
+    pub in_a_row: u32,
 }

@@ -11,7 +11,7 @@ use crate::gate::binding_for_question;
 use crate::model::event::{EventKind, GivenUp};
 use crate::model::gate::{Binding, GateKind, GateStatus};
 use crate::model::id::{PacketId, UnitId};
-use crate::model::plan::{COMMAND_AGENT, Kind, Packet};
+use crate::model::plan::{COMMAND_AGENT, Packet};
 use crate::model::script::{Asks, Kept, Reply, ScriptEnd};
 use crate::model::state::{OpenCall, PacketState, RunState, ScriptState, Stage};
 use crate::model::status::PacketStatus;
@@ -48,26 +48,12 @@ pub(super) fn share(state: &RunState, _: &Options, _: Timestamp) -> Vec<EventKin
     let first = !state.packets.keys().any(|id| state.is_workspace_alone(id));
     let integrated = state.integration.as_ref().map(|branch| &branch.commit);
     let base = integrated.filter(|_| !first).unwrap_or(&frozen.base);
+    let id = shared_id(state);
+    let objective = script.run.description.clone();
     let packet = Packet {
-        id: shared_id(state),
-        objective: script.run.description.clone(),
-        context: String::new(),
-        owner: None,
         scope: vec!["**".to_owned()],
-        sources: Vec::new(),
-        steps: Vec::new(),
-        dont: Vec::new(),
-        expect: String::new(),
-        stop: String::new(),
-        checks: Vec::new(),
-        after: Vec::new(),
         agent: Some(script.run.agent.clone()).filter(|agent| agent != COMMAND_AGENT),
-        run: None,
-        kind: Kind::Edit,
-        turns: None,
-        minutes: None,
-        tokens: None,
-        schema: None,
+        ..Packet::new(id, objective)
     };
     vec![EventKind::PacketAdded {
         packet: Box::new(packet),
@@ -89,10 +75,13 @@ pub(super) fn start(state: &RunState, options: &Options, now: Timestamp) -> Vec<
     if !options.goal.works() || options.winding_down || limit::free(state, options) == 0 {
         return Vec::new();
     }
-    let paused = limit::is_paused(state, now);
+    let starts = |call: &OpenCall| {
+        let agent = call.asked.agent.as_deref().unwrap_or(COMMAND_AGENT);
+        call.asked.asks != Asks::Agent || limit::lets_start(state, agent, None, now)
+    };
     script
         .open(&[Asks::Agent, Asks::Shell])
-        .filter(|call| is_in_shared(call) && !(paused && call.asked.asks == Asks::Agent))
+        .filter(|call| is_in_shared(call) && starts(call))
         .find(|call| !has_unit(state, call.asked.ordinal))
         .map(|call| EventKind::UnitStarted {
             unit: Unit {

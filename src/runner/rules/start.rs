@@ -274,13 +274,7 @@ pub(super) fn check_unit(check: &Check, tree: crate::model::id::TreeId) -> (Unit
 
 /// Starts the next agent's turn.
 pub(super) fn work(state: &RunState, options: &Options, now: Timestamp) -> Vec<EventKind> {
-    if !options.goal.works()
-        || options.winding_down
-        || limit::free(state, options) == 0
-        || limit::exhausted(state).is_some()
-        || !limit::has_room(state)
-        || limit::is_paused(state, now)
-    {
+    if !options.goal.works() || options.winding_down || limit::free(state, options) == 0 {
         return Vec::new();
     }
     startable(state)
@@ -292,17 +286,40 @@ pub(super) fn work(state: &RunState, options: &Options, now: Timestamp) -> Vec<E
                 && !state.planned(id).is_some_and(Packet::is_parent_work)
                 && !state.is_workspace_alone(id)
         })
-        .map(|(id, packet)| {
-            let kind = UnitKind::Work {
-                turn: packet.turn + 1,
-            };
-            let minutes = state.planned(id).and_then(|planned| planned.minutes);
-            let name = WorkspaceName::Packet(id.clone());
-            start(state, options, kind, name, packet.attempt, minutes)
+        .find_map(|(id, packet)| {
+            let planned = state.planned(id)?;
+            if let Some(limit) = state.own_limit(planned, packet) {
+                return Some(EventKind::PacketFailed {
+                    packet: id.clone(),
+                    why: limit.of_packet(),
+                });
+            }
+            let starts = limit::lets_start(state, planned.agent_name(), Some(id), now);
+            starts.then(|| turn(state, options, id, planned, packet))
         })
-        .next()
         .into_iter()
         .collect()
+}
+
+/// An agent's next turn, which takes no longer than what its packet has left.
+fn turn(
+    state: &RunState,
+    options: &Options,
+    id: &PacketId,
+    planned: &Packet,
+    packet: &PacketState,
+) -> EventKind {
+    let kind = UnitKind::Work {
+        turn: packet.turn + 1,
+    };
+    let name = WorkspaceName::Packet(id.clone());
+    let mut started = start(state, options, kind, name, packet.attempt, planned.minutes);
+    if let (EventKind::UnitStarted { unit }, Some(minutes)) = (&mut started, planned.total_minutes)
+    {
+        let left = (u64::from(minutes) * 60_000).saturating_sub(packet.spent.millis);
+        unit.seconds = unit.seconds.min(left.div_ceil(1000));
+    }
+    started
 }
 
 pub(super) fn start(

@@ -9,7 +9,7 @@ use crate::agent::role::{self, Role};
 use crate::agent::{self};
 use crate::model::event::EventKind;
 use crate::model::id::{CommitId, GateId, PacketId, Slug};
-use crate::model::plan::{COMMAND_AGENT, Kind, PARENT_AGENT, Packet};
+use crate::model::plan::{COMMAND_AGENT, PARENT_AGENT, Packet};
 use crate::model::scope::Scope;
 use crate::model::script::{AskedCall, Asks, Kept, Reply};
 use crate::model::state::{RunState, Stage};
@@ -248,31 +248,21 @@ impl Desk {
         };
         Scope::new(&scope).map_err(|bad| format!("scope `{}`: {}", scope[bad.index], bad.why))?;
         let base = self.base(state, body.base.as_deref())?;
+        let objective = match (&body.run, body.prompt.trim()) {
+            (Some(run), "") => run.clone(),
+            _ => body.prompt.clone(),
+        };
         let planned = Packet {
-            id: id.clone(),
-            objective: match (&body.run, body.prompt.trim()) {
-                (Some(run), "") => run.clone(),
-                _ => body.prompt.clone(),
-            },
-            context: String::new(),
-            owner: None,
             scope,
-            sources: Vec::new(),
-            steps: Vec::new(),
-            dont: Vec::new(),
-            expect: String::new(),
-            stop: String::new(),
             checks: body.checks.clone(),
-            after: Vec::new(),
             agent: asked.agent.clone().filter(|_| body.run.is_none()),
             run: body.run.clone(),
-            kind: Kind::Edit,
             turns: body.turns,
             minutes: asked
                 .seconds
                 .map(|seconds| u32::try_from(seconds.div_ceil(60)).unwrap_or(u32::MAX)),
-            tokens: None,
             schema: body.schema.clone(),
+            ..Packet::new(id.clone(), objective)
         };
         asked.packet = Some(id);
         Ok(vec![EventKind::PacketAdded {

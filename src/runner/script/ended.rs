@@ -4,11 +4,12 @@ use jiff::Timestamp;
 
 use crate::agent::schema;
 use crate::model::event::EventKind;
+use crate::model::plan::ANSWERS;
 use crate::model::script::{Asks, Census, Reply};
 use crate::model::state::{LiveUnit, OpenCall, RunState};
-use crate::model::unit::Usage;
+use crate::model::unit::{UnitOutcome, Usage};
 use crate::runner::goal::Options;
-use crate::runner::limit::{ANSWERS, MOST_CUT_SHORT, pause};
+use crate::runner::limit::{MOST_CUT_SHORT, pause};
 use crate::runner::message::UnitEnd;
 
 /// Returns what the end of a unit that answers a call says: the answer, another turn, a pause, or nothing yet.
@@ -70,7 +71,7 @@ fn what_follows(
 ) -> Option<EventKind> {
     let ordinal = call.asked.ordinal;
     if let Some(limit) = end.rate_limited {
-        let until = pause(state, &limit, now)?;
+        let until = pause(state, state.agent_of(&live.unit)?, &limit, now)?;
         return Some(EventKind::CallPostponed {
             ordinal,
             until,
@@ -87,8 +88,10 @@ fn what_follows(
     if end.outcome.is_interruption() && (wanted || call.cut_short + 1 < MOST_CUT_SHORT) {
         return None;
     }
+    let over = matches!(end.outcome, UnitOutcome::OverBudget(_));
     let reply = end
         .reply
+        .filter(|_| !over)
         .unwrap_or_else(|| Reply::Failed(end.outcome.to_string()));
     let last = end.usage.as_ref().map_or(0, Usage::tokens);
     Some(EventKind::CallAnswered {

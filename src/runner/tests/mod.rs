@@ -3,6 +3,7 @@
 mod baseline;
 mod batches;
 mod bisect;
+mod budgets;
 mod world;
 
 use std::collections::BTreeMap;

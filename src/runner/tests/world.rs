@@ -18,7 +18,7 @@ use crate::model::radar::Sweep;
 use crate::model::request::{Request, RequestBody};
 use crate::model::state::{RunState, Stage};
 use crate::model::status::PacketStatus;
-use crate::model::unit::{UnitKind, UnitOutcome};
+use crate::model::unit::{UnitKind, UnitOutcome, Usage};
 use crate::runner::end::standing;
 use crate::runner::facts::facts;
 use crate::runner::goal::{Goal, Options};
@@ -61,6 +61,8 @@ pub(super) struct World {
     pub(super) base: i32,
     /// How many packets one job merges.
     pub(super) most_merges: usize,
+    /// What every turn of an agent says that it used.
+    pub(super) used: Option<Usage>,
     /// Whether somebody else holds the integration branch.
     pub(super) refuses_to_integrate: bool,
 }
@@ -118,6 +120,7 @@ impl World {
             base: 0,
             most_merges: usize::MAX,
             refuses_to_integrate: false,
+            used: None,
         };
         let plan: Plan = toml::from_str(plan).expect("a plan");
         world.say(EventKind::PlanFrozen {
@@ -284,7 +287,9 @@ impl World {
             UnitKind::Check { .. } => UnitOutcome::Exited(fate.check),
             UnitKind::Setup { .. } | UnitKind::Call { .. } => UnitOutcome::Exited(0),
         };
+        let usage = self.used.clone().filter(|_| unit.is_work());
         Input::UnitEnded(UnitEnd {
+            usage,
             millis: 10,
             output: "o".to_owned(),
             ..UnitEnd::of(unit.id, outcome)
@@ -465,6 +470,15 @@ impl World {
             goal: "run".to_owned(),
             version: "0".to_owned(),
             sandbox: "none".to_owned(),
+        });
+    }
+
+    /// An amended plan takes the place of the old one.
+    pub(super) fn amend(&mut self, plan: &str) {
+        self.say(EventKind::PlanAmended {
+            plan: Box::new(toml::from_str(plan).expect("a plan")),
+            changes: Vec::new(),
+            by: "P".to_owned(),
         });
     }
 
