@@ -227,11 +227,7 @@ impl World {
                 job: job.clone(),
                 why: "not simulated".to_owned(),
             },
-            Job::Hand(_) | Job::TakeResolution(_) => panic!("no resolver is simulated"),
-            Job::Mend(packet) => Input::Mended {
-                packet: packet.clone(),
-                result: Err("not simulated".to_owned()),
-            },
+            Job::Mend(_) | Job::Hand(_) | Job::TakeResolution(_) => panic!("is not simulated"),
             Job::Radar => Input::Swept(Sweep {
                 tips: self
                     .state
