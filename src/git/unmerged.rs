@@ -18,6 +18,8 @@ pub struct Unmerged {
     pub tree: TreeId,
     /// The files that conflict: as they were in the common ancestor, in ours and in theirs, where they were there.
     pub files: BTreeMap<RepoPath, [Option<Side>; 3]>,
+    /// Whether git tells of a conflict in none of these files: of a directory, for example.
+    pub elsewhere: bool,
 }
 
 impl Git {
@@ -99,7 +101,7 @@ fn read(bytes: &[u8]) -> Option<Unmerged> {
     let mut fields = bytes.split(|&b| b == 0);
     let tree = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
     let mut files: BTreeMap<RepoPath, [Option<Side>; 3]> = BTreeMap::new();
-    for field in fields.take_while(|field| !field.is_empty()) {
+    for field in fields.by_ref().take_while(|field| !field.is_empty()) {
         let tab = field.iter().position(|&b| b == b'\t')?;
         let mut words = std::str::from_utf8(&field[..tab]).ok()?.split(' ');
         let mode = u32::from_str_radix(words.next()?, 8).ok()?;
@@ -108,5 +110,24 @@ fn read(bytes: &[u8]) -> Option<Unmerged> {
         let sides = files.entry(RepoPath::new(&field[tab + 1..])).or_default();
         *sides.get_mut(stage.checked_sub(1)?)? = Some(Side { mode, oid });
     }
-    Some(Unmerged { tree, files })
+    let mut elsewhere = files.is_empty();
+    // The messages: how many paths, the paths, the kind, the text.
+    while let Some(count) = fields.next().filter(|field| !field.is_empty()) {
+        let Some(count) = std::str::from_utf8(count)
+            .ok()
+            .and_then(|text| text.parse().ok())
+        else {
+            break;
+        };
+        let paths: Vec<&[u8]> = fields.by_ref().take(count).collect();
+        let is_conflict = fields.next()?.starts_with(b"CONFLICT");
+        fields.next()?;
+        let known = |path: &&[u8]| files.contains_key(&RepoPath::new(*path));
+        elsewhere |= is_conflict && !paths.iter().any(known);
+    }
+    Some(Unmerged {
+        tree,
+        files,
+        elsewhere,
+    })
 }

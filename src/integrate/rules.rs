@@ -128,10 +128,7 @@ impl Rules {
         let unmerged = git
             .unmerged(ours, theirs)?
             .ok_or_else(|| anyhow!("nothing conflicts any more"))?;
-        ensure!(
-            !unmerged.files.is_empty(),
-            "the conflict is about directories, not files"
-        );
+        ensure!(!unmerged.elsewhere, "the conflict is not about files alone");
         let (mut files, mut runs, mut rules) = (Vec::new(), Vec::<Run>::new(), Vec::new());
         for (path, sides) in &unmerged.files {
             let way = self
@@ -150,9 +147,11 @@ impl Rules {
                 Way::RunInFolder(run) => ((*run).to_owned(), folder_of(path)),
             };
             let [_, ours, theirs] = sides;
-            let side = ours.as_ref().or(theirs.as_ref());
+            // A side that deleted it wants something that no command knows.
+            let side = ours.as_ref().filter(|_| theirs.is_some());
             let side = side.filter(|side| side.mode & 0o170_000 == 0o100_000);
-            let side: &Side = side.ok_or_else(|| anyhow!("{path} is no regular file"))?;
+            let side: &Side =
+                side.ok_or_else(|| anyhow!("{path} is no regular file on both sides"))?;
             files.push((path.clone(), side.clone()));
             rules.push(run.clone());
             match runs

@@ -6,6 +6,7 @@
 //! what it lacks is asked about, whatever the resolver says. One resolver works at a time, once for each conflict.
 //! Called by `executor`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
@@ -44,10 +45,7 @@ fn prepare(tools: &Tools, state: &RunState, id: &PacketId) -> Result<(Resolving,
     let unmerged = git
         .unmerged(&onto, &tip)?
         .ok_or_else(|| anyhow!("nothing conflicts any more"))?;
-    ensure!(
-        !unmerged.files.is_empty(),
-        "the conflict is about directories, not files"
-    );
+    ensure!(!unmerged.elsewhere, "the conflict is not about files alone");
     for (path, sides) in &unmerged.files {
         let regular = |side: &crate::git::Side| side.mode & 0o170_000 == 0o100_000;
         ensure!(
@@ -198,7 +196,7 @@ fn look(tools: &Tools, state: &RunState, id: &PacketId) -> Result<Merge> {
     let (Some(resolving), Some(work)) = (&packet.resolves, &packet.collected) else {
         return Err(anyhow!("packet {id} resolves nothing"));
     };
-    let marked = marked(git, &work.tip, &resolving.files)?;
+    let marked = marked(git, &work.tip, resolving)?;
     ensure!(
         marked.is_empty(),
         "it left marks of the conflict in {}",
@@ -213,19 +211,48 @@ fn look(tools: &Tools, state: &RunState, id: &PacketId) -> Result<Merge> {
     Ok(merge)
 }
 
-/// The files in which marks are left.
-fn marked(git: &Git, tip: &CommitId, files: &[RepoPath]) -> Result<Vec<String>> {
-    let listed = git.files(&git.tree_of(tip)?)?;
+/// The files in which marks are left: those that git wrote, of whatever length, and lines that look like one and are in
+/// neither side.
+fn marked(git: &Git, work: &CommitId, resolving: &Resolving) -> Result<Vec<String>> {
+    let texts = |commit: &CommitId| -> Result<BTreeMap<RepoPath, String>> {
+        let listed = git.files(&git.tree_of(commit)?)?;
+        let ours = listed
+            .iter()
+            .filter(|file| resolving.files.contains(&file.path));
+        ours.map(|file| {
+            let text = git.blob(&file.oid)?;
+            Ok((
+                file.path.clone(),
+                String::from_utf8_lossy(&text).into_owned(),
+            ))
+        })
+        .collect()
+    };
+    let (onto, tip) = (texts(&resolving.onto)?, texts(&resolving.tip)?);
+    let labels = [resolving.onto.as_str(), resolving.tip.as_str()];
     let mut found = Vec::new();
-    for file in listed.iter().filter(|file| files.contains(&file.path)) {
-        let text = git.blob(&file.oid)?;
-        let text = String::from_utf8_lossy(&text);
-        let is_mark = |line: &str| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ");
-        if text.lines().any(is_mark) {
-            found.push(file.path.to_string());
+    for (path, text) in texts(work)? {
+        let before = [&onto, &tip].map(|side| side.get(&path).map_or(0, |text| marks(text)));
+        let of_git = |line: &str| {
+            line.starts_with(['<', '>', '|']) && labels.iter().any(|label| line.ends_with(label))
+        };
+        if text.lines().any(of_git) || marks(&text) > before[0].max(before[1]) {
+            found.push(path.to_string());
         }
     }
     Ok(found)
+}
+
+/// How many lines look like marks of a conflict.
+fn marks(text: &str) -> usize {
+    let is_mark = |line: &&str| {
+        let line = line.trim_end();
+        ['<', '>', '=', '|'].iter().any(|&mark| {
+            let rest = line.trim_start_matches(mark);
+            line.len() - rest.len() >= 7 && (rest.is_empty() || rest.starts_with(' '))
+        })
+    };
+    text.lines().filter(is_mark).count()
 }
 
 #[cfg(test)]
@@ -238,6 +265,12 @@ mod tests {
         assert_eq!(pattern, "a/\\[b\\]\\*\\{c\\}.txt");
         let scope = crate::model::scope::Scope::new(&[pattern]).expect("a pattern");
         assert!(scope.covers(b"a/[b]*{c}.txt") && !scope.covers(b"a/bxc.txt"));
+    }
+
+    #[test]
+    fn marks_of_any_length_from_seven_are_counted() {
+        assert_eq!(marks("<<<<<<< a\nx\n=======\n>>>>>>> b\n||||||||||||\n"), 4);
+        assert_eq!(marks("<<<<<< a\n=======x\n== ==\n"), 0);
     }
 
     #[test]

@@ -74,6 +74,10 @@ fn a_resolver_that_leaves_marks_fails_or_strays_leaves_the_conflict_to_a_person(
             "echo '// more' >> crates/core/src/lib.rs",
             "left marks of the conflict in crates/core/src/lib.rs",
         ),
+        (
+            "sed -i '/^[<>]\\\\{7\\\\}/d' crates/core/src/lib.rs",
+            "left marks of the conflict in crates/core/src/lib.rs",
+        ),
         ("true", ""),
         ("exit 3", "exit 3"),
         (

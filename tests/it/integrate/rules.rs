@@ -173,3 +173,17 @@ fn known_lock_files_are_written_by_their_tool_in_their_folder() {
         }
     }
 }
+
+#[test]
+fn a_file_that_one_side_deleted_does_not_come_back_by_rule() {
+    let gone = touching("gone", "deps.lock", "git rm -q deps.lock || rm deps.lock");
+    let repo = repository("none", RULES, &[gone, adds("two")]);
+    run(&repo, 4);
+    let status = Dynwf::new(&repo).status("lines");
+    assert_packet(&status, "two", "conflicted", "deps.lock");
+    assert!(
+        !repo
+            .git(["ls-tree", "--name-only", "dynwf/lines/integration"])
+            .contains("deps.lock")
+    );
+}
