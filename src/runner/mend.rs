@@ -57,7 +57,7 @@ fn settle(tools: &Tools, state: &RunState, id: &PacketId) -> Result<(Merge, Stri
         for run in &settled.runs {
             perform(tools, state, id, &scratch, run)?;
             files.extend(run.files.iter().cloned());
-            let rule = format!("written anew by `{}`", run.run);
+            let rule = format!("`{}`", run.run);
             exempt.extend(run.files.iter().map(|file| (file.clone(), rule.clone())));
         }
         tree = scratch.record(&files)?;
