@@ -34,6 +34,8 @@ mod request;
 mod rescue;
 mod revert;
 mod review;
+mod review_head;
+mod review_since;
 mod run;
 mod script;
 mod script_check;

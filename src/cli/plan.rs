@@ -139,8 +139,11 @@ fn put(context: &Context, slug: &Slug, args: &PlanArgs) -> Result<ExitCode> {
         "is in place"
     };
     output::say(&format!(
-        "the plan of {slug} {what}: {} packets, from {} onto {}",
-        plan.packets.len(),
+        "the plan of {slug} {what}: {}, from {} onto {}",
+        match plan.packets.len() {
+            1 => "1 packet".to_owned(),
+            many => format!("{many} packets"),
+        },
         checked.base.short(),
         checked.target.short()
     ));

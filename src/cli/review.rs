@@ -6,16 +6,17 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::context::Context;
-use super::{gates, output, packet};
+use super::review_head::{header, size, stat};
+use super::review_since::Since;
+use super::{gates, output, packet, review_since};
 use crate::config::ReviewStyle;
 use crate::error::{ExitCode, usage};
 use crate::model::id::{GateId, PacketId, Slug, TreeId};
 use crate::model::packet::Collected;
-use crate::model::path::printable;
-use crate::model::state::{PacketState, RunState, Stage};
+use crate::model::state::RunState;
 use crate::model::status::PacketStatus;
+use crate::report::json;
 use crate::report::view::StatusView;
-use crate::report::{json, lacks};
 use crate::review::diff::{self, Diff, Limits};
 use crate::review::notes::notes;
 use crate::review::render::{self, Paper};
@@ -53,7 +54,7 @@ pub(super) struct ReviewArgs {
     #[arg(long, conflicts_with = "json")]
     stat: bool,
 
-    /// Show large files in full, too
+    /// Show everything: large files, and what was reviewed before
     #[arg(long)]
     full: bool,
 
@@ -105,13 +106,29 @@ pub(super) fn review(context: &Context, args: &ReviewArgs) -> Result<ExitCode> {
     let Some(collected) = &packet.collected else {
         return Err(nothing_yet(&state, id));
     };
+    let since = review_since::since(context, packet, limits(context, args))?;
     let base = context.git.tree_of(&collected.base)?;
-    let difference = compare(context, &base, &collected.tree, args)?;
+    let whole = || compare(context, &base, &collected.tree, args);
     if args.json {
-        return as_json(&state, id, collected, &difference);
+        return as_json(&state, id, collected, &whole()?, since.as_ref());
     }
-    let head = header(&state, id, packet, collected);
-    show(context, args, &head, &difference)?;
+    let mut head = header(&state, id, packet, collected);
+    if let Some(since) = &since {
+        head.push('\n');
+        head.push_str(&since.lines(&args.slug, id, args.full).join("\n"));
+    }
+    match since {
+        Some(since) if since.is_enough() && !args.full => {
+            let news = since.news.map(|news| news.diff);
+            show(context, args, &head, news.as_slice())?;
+        }
+        Some(since) if !args.full && since.news.as_ref().is_some_and(|news| !news.is_empty()) => {
+            let news = since.news.map(|news| news.diff);
+            let both: Vec<Diff> = news.into_iter().chain([whole()?]).collect();
+            show(context, args, &head, &both)?;
+        }
+        _ => show(context, args, &head, &[whole()?])?,
+    }
     Ok(ExitCode::Done)
 }
 
@@ -162,17 +179,20 @@ fn answer(
 }
 
 fn compare(context: &Context, old: &TreeId, new: &TreeId, args: &ReviewArgs) -> Result<Diff> {
+    diff::compare(&context.git, old, new, limits(context, args))
+}
+
+fn limits(context: &Context, args: &ReviewArgs) -> Limits {
     let limits = if args.full {
         Limits::FULL
     } else {
         Limits::default()
     };
     let context_lines = usize::try_from(context.config.review.context).unwrap_or(usize::MAX);
-    let limits = Limits {
+    Limits {
         context: context_lines,
         ..limits
-    };
-    diff::compare(&context.git, old, new, limits)
+    }
 }
 
 /// The packets that have a result.
@@ -258,6 +278,7 @@ fn as_json(
     id: &PacketId,
     collected: &Collected,
     difference: &Diff,
+    since: Option<&Since<'_>>,
 ) -> Result<ExitCode> {
     let view = StatusView::new(state, jiff::Timestamp::now());
     let gate = GateId::merge(id);
@@ -268,83 +289,10 @@ fn as_json(
         "notes": notes(&collected.facts),
         "gate": view.gates.iter().find(|view| view.id == gate),
         "diff": difference,
+        "since": since.map(Since::as_json),
     });
     output::answer(&json::document(&document))?;
     Ok(ExitCode::Done)
-}
-
-/// What a reviewer should know before the first line of the difference.
-fn header(state: &RunState, id: &PacketId, packet: &PacketState, collected: &Collected) -> String {
-    let slug = &state.slug;
-    let mut lines = vec![format!("{slug} {id}  {}", state.status_of(id).word())];
-    if let Some(planned) = state.planned(id) {
-        lines.extend(planned.objective.lines().map(|line| format!("  {line}")));
-        if !planned.scope.is_empty() {
-            lines.push(format!("scope    {}", planned.scope.join(", ")));
-        }
-    }
-    if let Some(why) = packet.reason.as_ref().filter(|why| !why.is_empty()) {
-        heading(&mut lines, "why", std::slice::from_ref(why));
-    }
-    lines.push(format!(
-        "commits  {}..{}",
-        collected.base.short(),
-        collected.tip.short()
-    ));
-    heading(&mut lines, "risk", &notes(&collected.facts));
-    for (check, evidence) in state.packet_checks(id) {
-        let outcome = evidence.map_or_else(
-            || "has not run on this tree".to_owned(),
-            |evidence| {
-                if evidence.passed() {
-                    "passed".to_owned()
-                } else {
-                    format!("failed: dynwf packet log {slug} {id}")
-                }
-            },
-        );
-        heading(
-            &mut lines,
-            "check",
-            &[format!("{} — {outcome}", check.name)],
-        );
-    }
-    heading(&mut lines, "notes", &collected.notes);
-    heading(&mut lines, "worker", &packet.notes);
-    if let Some(merge) = &packet.merge {
-        heading(&mut lines, "merge", &[lacks::road_words(merge)]);
-    }
-    heading(&mut lines, "dropped", &lacks::proof_lines(packet));
-    let gates = [GateId::merge(id), GateId::risk(id)];
-    let waiting = gates.iter().find(|gate| state.waits_at(gate));
-    if let Some(gate) = waiting.and_then(|gate| state.gates.get(gate)) {
-        heading(&mut lines, "waits", &gate.why);
-        lines.push(format!(
-            "answer   dynwf approve {slug} {gate}, dynwf reject {slug} {gate}, dynwf review {slug} {id} --comment TEXT",
-            gate = gate.id
-        ));
-    } else if packet.stage == Stage::Conflicted {
-        lines.push(format!("conflict dynwf integrate {slug}"));
-    }
-    let lines: Vec<String> = lines
-        .iter()
-        .map(|line| printable(line).into_owned())
-        .collect();
-    lines.join("\n")
-}
-
-/// Lines under a word that stands once, at the left.
-fn heading(lines: &mut Vec<String>, word: &str, texts: &[String]) {
-    let texts = texts.iter().flat_map(|text| text.lines());
-    for (at, text) in texts.enumerate() {
-        let word = if at == 0 { word } else { "" };
-        lines.push(format!("{word:8} {text}"));
-    }
-}
-
-fn size(files: u32, additions: u32, deletions: u32) -> String {
-    let noun = if files == 1 { "file" } else { "files" };
-    format!("{files} {noun} +{additions} −{deletions}")
 }
 
 /// The integrated packets together, as the landing would bring them.
@@ -395,34 +343,41 @@ fn landing(context: &Context, state: &RunState, args: &ReviewArgs) -> Result<Exi
         };
         lines.push(format!("check    {} — {outcome}", check.name));
     }
-    show(context, args, &lines.join("\n"), &difference)?;
+    show(context, args, &lines.join("\n"), &[difference])?;
     Ok(ExitCode::Done)
 }
 
-/// Prints the head and the difference, in a pager where a person reads.
-fn show(context: &Context, args: &ReviewArgs, head: &str, difference: &Diff) -> Result<()> {
+/// Prints the head and the difference, in a pager where a person reads. Of two, the first is what is new.
+fn show(context: &Context, args: &ReviewArgs, head: &str, differences: &[Diff]) -> Result<()> {
     let look = output::look(&io::stdout());
     let mut text = format!("{}\n\n", head.trim_end());
-    if args.stat {
-        text.push_str(&stat(difference));
-    } else {
-        let side_by_side = args.side_by_side
-            || (context.config.review.style == ReviewStyle::SideBySide && !args.unified);
-        let paper = Paper {
-            // Asked for into a pipe: as wide as most screens.
-            width: look.width.or(args.side_by_side.then_some(160)),
-            side_by_side,
-            unicode: look.unicode,
-            colour: look.colour,
-        };
-        let mut bytes = Vec::new();
-        render::write(difference, paper, &mut bytes)?;
-        text.push_str(&String::from_utf8_lossy(&bytes));
+    let side_by_side = args.side_by_side
+        || (context.config.review.style == ReviewStyle::SideBySide && !args.unified);
+    let paper = Paper {
+        // Asked for into a pipe: as wide as most screens.
+        width: look.width.or(args.side_by_side.then_some(160)),
+        side_by_side,
+        unicode: look.unicode,
+        colour: look.colour,
+    };
+    for (at, difference) in differences.iter().enumerate() {
+        match (at, differences.len()) {
+            (0, 2) => text.push_str("what is new since:\n\n"),
+            (1, _) => text.push_str("\nthe whole change:\n\n"),
+            _ => {}
+        }
+        if args.stat {
+            text.push_str(&stat(difference));
+        } else {
+            let mut bytes = Vec::new();
+            render::write(difference, paper, &mut bytes)?;
+            text.push_str(&String::from_utf8_lossy(&bytes));
+        }
     }
-    let pager = pager(context);
+    let program = pager(context);
     let reads = io::stdout().is_terminal() && output::is_attended() && !args.no_pager;
-    match pager.filter(|_| reads) {
-        Some(pager) => crate::process::page(&pager, &text),
+    match program.filter(|_| reads) {
+        Some(program) => crate::process::page(&program, &text),
         None => output::answer(&text),
     }
 }
@@ -438,33 +393,4 @@ fn pager(context: &Context) -> Option<String> {
         .unwrap_or_else(|| "less".to_owned());
     let chosen = chosen.trim().to_owned();
     (!chosen.is_empty() && chosen != "cat").then_some(chosen)
-}
-
-fn stat(difference: &Diff) -> String {
-    let rows: Vec<(String, String)> = difference
-        .files
-        .iter()
-        .map(|file| {
-            let name = match &file.from {
-                Some(from) => format!("{from} → {}", file.path),
-                None => file.path.to_string(),
-            };
-            (name, format!("+{} −{}", file.additions, file.deletions))
-        })
-        .collect();
-    let width = rows
-        .iter()
-        .map(|(name, _)| name.chars().count())
-        .max()
-        .unwrap_or(0);
-    let mut text = String::new();
-    for (name, lines) in &rows {
-        text.push_str(&format!(" {name:width$}  {lines}\n"));
-    }
-    let files = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-    text.push_str(&format!(
-        " {}\n",
-        size(files, difference.additions, difference.deletions)
-    ));
-    text
 }

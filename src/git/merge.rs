@@ -81,6 +81,19 @@ impl Git {
         attributes: &CommitId,
         scratch: Option<&Path>,
     ) -> Result<TreeMerge> {
+        let run = self.run(scratch, attributes)?;
+        match base {
+            Some(base) if self.version()? < GIVEN_BASE => {
+                let ours = run.stand_in(base, ours)?;
+                let theirs = run.stand_in(base, theirs)?;
+                run.merge_tree(None, &ours, &theirs)
+            }
+            _ => run.merge_tree(base, ours, theirs),
+        }
+    }
+
+    /// Prepares the place for what a merge writes.
+    fn run<'a>(&'a self, scratch: Option<&'a Path>, attributes: &'a CommitId) -> Result<Run<'a>> {
         if let Some(scratch) = scratch {
             let info = scratch.join("info");
             std::fs::create_dir_all(&info)
@@ -90,18 +103,38 @@ impl Git {
                 })
                 .with_context(|| format!("preparing {}", scratch.display()))?;
         }
-        let run = Run {
+        Ok(Run {
             git: self,
             scratch,
             attributes,
+        })
+    }
+
+    /// The tree that `git merge-tree` makes of `tip` on `onto` as if `base` were their only common ancestor, with
+    /// conflict marks in the files that conflict, which are listed. As [`Git::merge_by_program`] else.
+    pub(super) fn marked_by_program(
+        &self,
+        base: &CommitId,
+        onto: &CommitId,
+        tip: &CommitId,
+        scratch: Option<&Path>,
+    ) -> Result<(TreeId, Vec<ConflictFile>)> {
+        let run = self.run(scratch, onto)?;
+        let (command, output) = if self.version()? < GIVEN_BASE {
+            let (onto, tip) = (run.stand_in(base, onto)?, run.stand_in(base, tip)?);
+            run.output(None, &onto, &tip)?
+        } else {
+            run.output(Some(base), onto, tip)?
         };
-        match base {
-            Some(base) if self.version()? < GIVEN_BASE => {
-                let ours = run.stand_in(base, ours)?;
-                let theirs = run.stand_in(base, theirs)?;
-                run.merge_tree(None, &ours, &theirs)
-            }
-            _ => run.merge_tree(base, ours, theirs),
+        let tree = output.stdout.split(|&b| b == 0).next().unwrap_or_default();
+        let tree = || Ok::<TreeId, anyhow::Error>(String::from_utf8_lossy(tree).parse()?);
+        match output.code() {
+            Some(0) => Ok((tree()?, Vec::new())),
+            Some(1) => match conflicts(&output.stdout) {
+                Some(TreeMerge::Conflicted { files, .. }) => Ok((tree()?, files)),
+                _ => anyhow::bail!("git merge-tree answered in an unknown form"),
+            },
+            _ => Err(command.failed(&output)),
         }
     }
 

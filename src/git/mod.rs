@@ -38,6 +38,6 @@ pub use object::{CommitSpec, TreeEntry};
 pub use refs::RefMove;
 pub use remote::PushResult;
 pub use repo::{Git, Version};
-pub use trial::{Chain, Trial};
+pub use trial::{Carried, Chain, Trial};
 pub use unmerged::Unmerged;
 pub use worktree::{BranchUse, Use};

@@ -35,6 +35,8 @@ pub(super) struct Inner {
     pub(super) idents: OnceLock<(String, String)>,
     pub(super) settings: OnceLock<Settings>,
     handles: Mutex<Vec<Repository>>,
+    /// A folder of more objects, which only libgit2 looks into.
+    beside: Option<PathBuf>,
 }
 
 /// The version of a git program.
@@ -163,6 +165,7 @@ impl Git {
                 idents: OnceLock::new(),
                 settings: OnceLock::new(),
                 handles: Mutex::new(handle.into_iter().collect()),
+                beside: None,
             }),
         })
     }
@@ -261,6 +264,34 @@ impl Git {
         self.common_dir().join("dynwf").join("effects")
     }
 
+    /// The same repository, read as if the objects in `folder` were in it too. Only what libgit2 reads sees them.
+    pub(super) fn with_objects(&self, folder: &Path) -> Self {
+        let inner = &self.inner;
+        Self {
+            inner: Arc::new(Inner {
+                git_dir: inner.git_dir.clone(),
+                common_dir: inner.common_dir.clone(),
+                work_tree: inner.work_tree.clone(),
+                main_work_tree: inner.main_work_tree.clone(),
+                program_only: inner.program_only,
+                version: inner.version.clone(),
+                idents: OnceLock::new(),
+                settings: OnceLock::new(),
+                handles: Mutex::default(),
+                beside: Some(folder.to_owned()),
+            }),
+        }
+    }
+
+    fn open(&self) -> Result<Repository> {
+        let repository = Repository::open(self.git_dir())?;
+        if let Some(folder) = &self.inner.beside {
+            let path = folder.to_str().context("a path is not UTF-8")?;
+            repository.odb()?.add_disk_alternate(path)?;
+        }
+        Ok(repository)
+    }
+
     /// Borrows a libgit2 handle; `None` if libgit2 cannot open this repository.
     pub(super) fn library(&self) -> Result<Option<Handle<'_>>> {
         if self.program_only() {
@@ -273,7 +304,8 @@ impl Git {
         };
         let repository = match idle {
             Some(repository) => repository,
-            None => Repository::open(self.git_dir())
+            None => self
+                .open()
                 .with_context(|| format!("opening the repository {}", self.git_dir().display()))?,
         };
         Ok(Some(Handle {

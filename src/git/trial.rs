@@ -2,7 +2,7 @@
 //!
 //! What is made in this process stays in memory, and what the git program makes goes to a temporary folder that the
 //! repository's objects are alternates of. Called by `plan::carve`, which proves with it that packets add up before
-//! it makes them.
+//! it makes them, and by `review::interdiff`, which shows what a change would be on another base.
 
 use std::path::Path;
 
@@ -46,7 +46,38 @@ pub enum Chain {
     },
 }
 
+/// A change carried over to another base.
+pub struct Carried {
+    /// The tree that the change makes of the new base; conflict marks stand in the files of `conflicts`.
+    pub tree: TreeId,
+    /// Where the change does not go onto the new base by itself.
+    pub conflicts: Vec<ConflictFile>,
+    /// The repository with the tree in it.
+    pub git: Git,
+    /// Where the tree lies, until this is dropped.
+    _place: TempDir,
+}
+
 impl Git {
+    /// Carries what changed from `base` to `tip` over to `onto`, to be looked at. Nothing of it reaches the
+    /// repository, but where libgit2 cannot open it: there, objects are left that nothing refers to.
+    ///
+    /// # Errors
+    /// If git cannot merge, or there is no room for temporary files. A conflict is no error.
+    pub fn carry(&self, base: &CommitId, onto: &CommitId, tip: &CommitId) -> Result<Carried> {
+        let place = tempfile::tempdir().context("making a temporary directory")?;
+        let scratch = (!self.program_only()).then_some(place.path());
+        let (tree, conflicts) = self
+            .marked_by_program(base, onto, tip, scratch)
+            .with_context(|| format!("carrying {base}..{tip} over to {onto}"))?;
+        Ok(Carried {
+            tree,
+            conflicts,
+            git: self.with_objects(place.path()),
+            _place: place,
+        })
+    }
+
     /// Begins to try something out.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 
 pub mod diff;
 pub mod facts;
+pub mod interdiff;
 mod lines;
 pub mod notes;
 mod rename;

@@ -7,9 +7,10 @@ use tempfile::TempDir;
 
 use super::diff::{Body, Diff, Limits, What, compare};
 use super::facts::risk_facts;
+use super::interdiff::interdiff;
 use super::render::{Paper, write};
 use crate::git::Git;
-use crate::model::id::TreeId;
+use crate::model::id::{CommitId, TreeId};
 use crate::model::packet::RiskFacts;
 use crate::model::scope::Scope;
 
@@ -379,4 +380,68 @@ fn a_hundred_thousand_shuffled_lines_are_compared_in_bounded_time() {
     assert!(file.additions > 20_000);
     let text = show(&diff, PLAIN);
     assert!(text.contains("too big to be shown"), "{text}");
+}
+
+/// A commit of everything that is there now.
+fn commit(repository: &Repository) -> CommitId {
+    repository.git(&["add", "-A", "-f"]);
+    repository.git(&["commit", "-q", "--allow-empty", "-m", "x"]);
+    let id = repository.git(&["rev-parse", "HEAD"]);
+    id.parse().expect("an id")
+}
+
+#[test]
+fn an_interdiff_shows_only_what_was_done_since() {
+    let repository = Repository::new();
+    let git = Git::discover(repository.path()).expect("a repository");
+    let lines = |third: &str| format!("one\ntwo\n{third}\nfour\nfive\nsix\n");
+    repository.write("a", lines("three"));
+    let base = commit(&repository);
+    repository.write("a", lines("THREE"));
+    let tip = commit(&repository);
+    repository.git(&["checkout", "-q", base.as_str()]);
+    repository.write("other", "somebody else's\n");
+    let apart = commit(&repository);
+    let since = |onto: &CommitId, tree: &TreeId| {
+        interdiff(&git, (&base, &tip), onto, tree, Limits::default())
+            .expect("it can be compared")
+            .expect("the commits are there")
+    };
+    // Replayed: what others did is not new in it.
+    repository.write("a", lines("THREE"));
+    assert!(since(&apart, &repository.tree()).is_empty());
+    // Gone on with.
+    repository.write("a", lines("THREE") + "seven\n");
+    let news = since(&apart, &repository.tree());
+    assert_eq!((news.diff.additions, news.diff.deletions), (1, 0));
+    assert!(news.conflicts.is_empty());
+    // Where the base has another third line, what was made of the two is seen beside git's marks.
+    repository.git(&["checkout", "-q", "-f", base.as_str()]);
+    repository.write("a", lines("3"));
+    let meets = commit(&repository);
+    repository.write("a", lines("3 THREE"));
+    let tree = repository.tree();
+    let objects = repository.git(&["count-objects"]);
+    let news = since(&meets, &tree);
+    assert_eq!(news.conflicts.len(), 1);
+    let shown = show(&news.diff, PLAIN);
+    assert!(
+        shown.contains("<<<<<<<") && shown.contains("+ 3 THREE"),
+        "{shown}"
+    );
+    assert!(!shown.contains("somebody"), "{shown}");
+    let after = repository.git(&["count-objects"]);
+    assert_eq!(after, objects, "what was tried out is nowhere");
+    // A commit that git has collected.
+    let gone: CommitId = "1234567890123456789012345678901234567890"
+        .parse()
+        .expect("an id");
+    let none = interdiff(
+        &git,
+        (&base, &gone),
+        &meets,
+        &repository.tree(),
+        Limits::default(),
+    );
+    assert!(none.expect("it can be asked").is_none());
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Frozen, LiveUnit, RunState, Stage};
+use super::{Frozen, LiveUnit, RunState, Said, Stage};
 use crate::model::event::{Answer, Event, EventKind};
 use crate::model::gate::{Decision, GateStatus};
 use crate::model::id::{GateId, OpId, PacketId, UnitId};
@@ -144,6 +144,11 @@ impl RunState {
                 why,
             } => {
                 self.requests.insert(request.clone(), None);
+                match answer {
+                    Answer::Approved { .. } => self.judged(gate, Said::Approved, by, at),
+                    Answer::Denied => self.judged(gate, Said::Denied, by, at),
+                    Answer::Revoked => {}
+                }
                 if let Some(gate) = self.gates.get_mut(gate) {
                     gate.status = match *answer {
                         Answer::Approved { until } => GateStatus::Approved { until },

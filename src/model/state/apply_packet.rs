@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{PacketState, RunState, Stage};
+use super::{PacketState, RunState, Said, Stage};
 use crate::model::event::{EventKind, GivenUp};
 use crate::model::gate::GateStatus;
 use crate::model::id::GateId;
@@ -142,6 +142,9 @@ impl RunState {
                 packet.come_to(Stage::Returned, None, at);
             }
             EventKind::PacketRetried { comment, .. } => {
+                if !comment.is_empty() {
+                    packet.judged(Said::SentBack, "", at);
+                }
                 let keep = std::mem::take(packet);
                 *packet = keep.again();
                 if !comment.is_empty() {
@@ -202,6 +205,7 @@ impl PacketState {
             spent: self.spent,
             begun: self.begun,
             blamed: self.blamed,
+            reviewed: self.reviewed,
             script: self.script,
             reverts: self.reverts,
             resolves: self.resolves,

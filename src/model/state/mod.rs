@@ -12,6 +12,7 @@ mod branch;
 mod budget;
 mod query;
 mod radar;
+mod reviewed;
 mod script;
 mod verdict;
 
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use reviewed::{Earlier, Reviewed, Said};
 pub use script::{OpenCall, PacketOfScript, ScriptState};
 use serde::{Deserialize, Serialize};
 
@@ -276,6 +278,8 @@ pub struct PacketState {
     pub restack: Option<Restack>,
     /// Its base and its work before it was last replayed onto another base.
     pub restacked: Option<(CommitId, CommitId)>,
+    /// The work that a person judged last, in this attempt or an earlier one.
+    pub reviewed: Option<Reviewed>,
     /// The worker outside dynwf who took it.
     pub claimed_by: Option<String>,
     /// What the worker is told beside the packet's own text: failing checks, comments.

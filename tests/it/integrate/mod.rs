@@ -2,6 +2,7 @@
 
 mod batch;
 mod bisect;
+mod interdiff;
 mod person;
 mod radar;
 mod resolver;
