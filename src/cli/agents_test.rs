@@ -129,6 +129,7 @@ fn scratch(context: &Context, root: &Path) -> Result<PathBuf> {
         std::fs::write(&file, bytes).with_context(|| format!("writing {}", file.display()))
     };
     write("README.md", b"# Scratch\n\nHere an agent is tried.\n")?;
+    write("notes.txt", b"Nothing yet.\n")?;
     let settings = context
         .git
         .main_work_tree()
@@ -166,7 +167,7 @@ fn plan_text(found: &Found) -> String {
          [[packet]]\n\
          id = \"{PACKET}\"\n\
          objective = \"Create the file {FILE} with the one line: {TEXT}\"\n\
-         scope = [\"{FILE}\"]\n\
+         scope = [\"*.txt\"]\n\
          checks = [\"grep -qx '{TEXT}' {FILE}\"]\n\
          minutes = 5\n\
          {own}\n",

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::context::Context;
 use super::{drive, output, recipe};
 use crate::error::{ExitCode, Failure, usage};
-use crate::model::id::{PacketId, Slug};
+use crate::model::id::{GateId, PacketId, Slug};
 use crate::model::state::RunState;
 use crate::runner::{Goal, Order};
 
@@ -82,13 +82,19 @@ fn refuse_unfinished(state: &RunState) -> Result<()> {
     let with = |holds: &dyn Fn(&PacketId) -> bool| -> Vec<&PacketId> {
         state.packets.keys().filter(|&id| holds(id)).collect()
     };
-    let gates: Vec<&str> = state.waiting_gates().map(|gate| gate.id.as_str()).collect();
+    let elsewhere = state.is_pushed_as_branches();
+    let gates: Vec<&str> = state
+        .waiting_gates()
+        .filter(|gate| !(elsewhere && gate.id == GateId::land()))
+        .map(|gate| gate.id.as_str())
+        .collect();
     let active = with(&|id| state.is_active(id));
     let conflicted = with(&|id| state.packets[id].stage == crate::model::state::Stage::Conflicted);
     let yours: Vec<&PacketId> = state.parent_work().map(|(id, _)| id).collect();
-    let unlanded = state.integration.as_ref().is_some_and(|integration| {
-        !integration.merged.is_empty() && integration.target != integration.commit
-    });
+    let unlanded = !elsewhere
+        && state.integration.as_ref().is_some_and(|integration| {
+            !integration.merged.is_empty() && integration.target != integration.commit
+        });
     let (why, hint) = if !gates.is_empty() {
         (
             format!("waits at {}", gates.join(", ")),

@@ -11,7 +11,7 @@ use crate::model::id::Slug;
 use crate::model::plan::Plan;
 use crate::model::request::RequestBody;
 use crate::plan::render::{self, Setting};
-use crate::plan::{parse_json, schema, toml_text};
+use crate::plan::{is_json, parse_json, schema, toml_text};
 use crate::report::face::{Face, PlanTexts};
 use crate::runner::{self, PlannerOrder};
 
@@ -25,7 +25,7 @@ pub(super) struct PlanArgs {
     #[arg(required_unless_present = "schema")]
     slug: Option<Slug>,
 
-    /// The plan, as TOML or JSON
+    /// The plan, as TOML or JSON; - reads standard input
     #[arg(long, value_name = "FILE", conflicts_with = "task")]
     from: Option<PathBuf>,
 
@@ -85,6 +85,15 @@ fn face(context: &Context, slug: &Slug) -> Result<Face> {
 /// Where the plan comes from, and how to call it in messages.
 fn source(context: &Context, slug: &Slug, args: &PlanArgs) -> Result<(PathBuf, String)> {
     if let Some(file) = &args.from {
+        if file.as_os_str() == "-" {
+            if args.edit {
+                return Err(usage(
+                    "standard input cannot be opened in an editor",
+                    format!("dynwf plan {slug} --from - first, then dynwf plan {slug} --edit"),
+                ));
+            }
+            return Ok((file.clone(), "<stdin>".to_owned()));
+        }
         Ok((context.here.join(file), file.display().to_string()))
     } else {
         let file = context.plan_file(slug)?;
@@ -120,9 +129,7 @@ fn put(context: &Context, slug: &Slug, args: &PlanArgs) -> Result<ExitCode> {
         base: None,
         target: None,
     };
-    let is_toml = file
-        .extension()
-        .is_none_or(|ending| !ending.eq_ignore_ascii_case("json"));
+    let is_toml = !is_json(&bytes, &shown);
     // The person's own words and comments are kept; only another notation is rewritten.
     let text = match String::from_utf8(bytes) {
         Ok(text) if is_toml => text,

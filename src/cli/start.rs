@@ -37,7 +37,7 @@ pub(super) struct Checked {
 /// # Errors
 /// Every problem of its syntax and types, with places.
 pub(super) fn read_plan(file: &Path, shown: &str) -> Result<(Plan, Places, Vec<u8>)> {
-    let bytes = std::fs::read(file).map_err(|error| {
+    let bytes = read_whole(file).map_err(|error| {
         usage(
             format!("cannot read the plan {shown}: {error}"),
             "--from takes a TOML or JSON file; dynwf plan SLUG --task TEXT begins one",
@@ -45,6 +45,16 @@ pub(super) fn read_plan(file: &Path, shown: &str) -> Result<(Plan, Places, Vec<u
     })?;
     let (plan, places) = parse::parse(&bytes, shown)?;
     Ok((plan, places, bytes))
+}
+
+/// The bytes of a file; of standard input where it is called `-`.
+fn read_whole(file: &Path) -> std::io::Result<Vec<u8>> {
+    if file.as_os_str() != "-" {
+        return std::fs::read(file);
+    }
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes)?;
+    Ok(bytes)
 }
 
 /// Checks a plan against the repository; warnings are said, errors are returned all at once.

@@ -22,6 +22,6 @@ pub mod triage;
 pub mod validate;
 
 pub use order::effective_after;
-pub use parse::{Places, parse, parse_json, parse_toml};
+pub use parse::{Places, is_json, parse, parse_json, parse_toml};
 pub use toml_text::toml_text;
 pub use validate::{Report, Surroundings, validate};

@@ -34,12 +34,18 @@ pub fn parse(bytes: &[u8], label: &str) -> Result<(Plan, Places)> {
             source.problem(good.len(), "the file is not UTF-8 from here on"),
         ])
     })?;
-    let ending = std::path::Path::new(label).extension();
-    if ending.is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
+    if is_json(bytes, label) {
         parse_json(text, label)
     } else {
         parse_toml(text, label)
     }
+}
+
+/// Whether a plan is to be read as JSON: its name says so, or it begins with a brace, which TOML cannot.
+pub fn is_json(bytes: &[u8], label: &str) -> bool {
+    let ending = std::path::Path::new(label).extension();
+    ending.is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
+        || bytes.trim_ascii_start().first() == Some(&b'{')
 }
 
 /// Reads a plan in TOML.

@@ -137,7 +137,9 @@ fn conflicts(packet: &PacketState) -> Vec<String> {
     };
     let mut all = conflict_lines(conflict);
     if packet.resolution.is_some() {
-        all.push("resolved by a person".to_owned());
+        let by = packet.settled_by.as_deref().unwrap_or("person");
+        let by = if by == "person" { "a person" } else { by };
+        all.push(format!("resolved by {by}"));
     }
     all
 }
@@ -282,7 +284,11 @@ pub(super) fn integration_md(state: &RunState, view: &StatusView) -> String {
                     Some(rung) => format!("resolved by {rung}"),
                 },
             };
-            format!("{id}, {end}: {}", conflicts(packet).join("; "))
+            let files = packet
+                .conflict
+                .as_ref()
+                .map_or_else(Vec::new, conflict_lines);
+            format!("{id}, {end}: {}", files.join("; "))
         });
     let target = state
         .integration

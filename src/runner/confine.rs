@@ -14,34 +14,24 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 
+use super::around;
 use super::message::Tools;
+use super::scene::Scene;
 use crate::agent;
 use crate::agent::client;
 use crate::agent::env::unit_environment;
 use crate::agent::home::ClientCopy;
 use crate::config::{AgentConfig, Layout, Network, SandboxMode};
 use crate::error::Failure;
-use crate::model::packet::Workspace;
-use crate::model::state::{RunState, Stage};
+use crate::model::id::PacketId;
 use crate::model::unit::WorkspaceName;
 use crate::process::sandbox::{self, Kind, Limits, PrivateGit, Sandbox};
 use crate::process::{Task, UnitDir};
-use crate::workspace::{self, Keep, Private, Script, Watch};
+use crate::workspace::{self, Keep, Private, Script};
 
 /// How long packing what was left may take, and how large it may be, in bytes.
 const PACK_LIMIT: Duration = Duration::from_secs(600);
 const PACK_MOST: u64 = 1 << 30;
-
-/// What a unit's confinement depends on.
-#[derive(Clone, Copy)]
-pub(super) struct Scene<'a> {
-    pub(super) tools: &'a Tools,
-    pub(super) state: &'a RunState,
-    pub(super) name: &'a WorkspaceName,
-    pub(super) workspace: &'a Workspace,
-    /// The agent whose turn it is, by its name; none for checks and setup commands.
-    pub(super) agent: Option<&'a str>,
-}
 
 /// The mode for an agent's table: its own, else that of `[sandbox]`, which checks and setup commands go by.
 pub(super) fn mode(tools: &Tools, table: &AgentConfig) -> SandboxMode {
@@ -69,6 +59,7 @@ pub(super) fn kind(mode: SandboxMode) -> Result<Kind> {
 pub(super) fn confine(scene: &Scene<'_>, folder: &UnitDir, task: &mut Task) -> Result<()> {
     let config = scene.config();
     let kind = kind(mode(scene.tools, &config))?;
+    workspace::note_work(scene.workspace)?;
     if kind == Kind::None {
         // All processes of the person would be counted.
         let limits = Limits {
@@ -82,7 +73,7 @@ pub(super) fn confine(scene: &Scene<'_>, folder: &UnitDir, task: &mut Task) -> R
         if !scene.is_clone() {
             let settings = workspace::sparse_settings(scene.workspace);
             task.env.get_or_insert_default().extend(settings);
-            return scene.watch(folder);
+            return around::note(scene, folder);
         }
     }
     let of_its_own = *scene.name != WorkspaceName::Checkout;
@@ -96,7 +87,7 @@ pub(super) fn confine(scene: &Scene<'_>, folder: &UnitDir, task: &mut Task) -> R
         private.prepare(&scene.tools.git, scene.workspace)?;
     }
     if kind == Kind::None {
-        return scene.watch(folder);
+        return around::note(scene, folder);
     }
     let mut env = task.env.take().unwrap_or_default();
     give_home(&mut env);
@@ -125,7 +116,9 @@ pub(super) fn confine(scene: &Scene<'_>, folder: &UnitDir, task: &mut Task) -> R
 
 /// What is to be done once a unit has ended: credentials that a client refreshed go back, and strays are noted
 /// down for [`notes`].
-pub(super) fn release(scene: &Scene<'_>, folder: &UnitDir) -> Result<()> {
+///
+/// Returns the packets whose workspaces were changed though nobody worked in them.
+pub(super) fn release(scene: &Scene<'_>, folder: &UnitDir) -> Result<Vec<PacketId>> {
     if let Some(copy) = scene
         .client_copy(&scene.config())
         .filter(|copy| copy.to.is_dir())
@@ -133,55 +126,22 @@ pub(super) fn release(scene: &Scene<'_>, folder: &UnitDir) -> Result<()> {
         copy.give_back()
             .context("giving refreshed credentials back")?;
     }
-    let noted = folder.ctl().join("around.json");
-    let Ok(text) = fs::read(&noted) else {
-        return Ok(());
-    };
-    let watch: Watch =
-        serde_json::from_slice(&text).with_context(|| format!("reading {}", noted.display()))?;
-    let unit = folder.root().file_name().unwrap_or_default();
-    let stray = scene.folder("stray");
-    let aside = stray.join(unit);
-    let mut strays = watch.strays(&scene.tools.git, &aside)?;
-    if !strays.is_empty() {
-        let at = Timestamp::now();
-        let stamp = at.strftime("%Y%m%dT%H%M%S%3fZ-stray").to_string();
-        let keep = scene.state.slug.rescue(&scene.name.to_string(), &stamp);
-        if workspace::keep_strays(&scene.tools.git, &aside, &keep, at)? {
-            strays.push(format!("copies are kept as {keep}"));
-        }
-        fs::create_dir_all(&stray).with_context(|| format!("making {}", stray.display()))?;
-        let mut text = strays.join("\n");
-        text.push('\n');
-        let list = stray.join(unit).with_extension("txt");
-        fs::write(&list, text).with_context(|| format!("writing {}", list.display()))?;
-    }
-    fs::remove_file(&noted).with_context(|| format!("removing {}", noted.display()))
+    workspace::note_work(scene.workspace)?;
+    around::look(scene, folder)
 }
 
 /// What people should know of a workspace before it is collected: commits and stashes, which are brought home,
 /// and what its units may have changed elsewhere.
 pub(super) fn notes(scene: &Scene<'_>, at: Timestamp) -> Result<Vec<String>> {
     let mut notes = bring_home(scene, at)?;
-    let stray = scene.folder("stray");
-    let mut lists: Vec<PathBuf> = fs::read_dir(&stray)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|end| end == "txt"))
-        .collect();
-    lists.sort();
-    for list in lists {
-        let text = fs::read_to_string(&list).unwrap_or_default();
-        notes.extend(text.lines().map(|line| {
-            format!("changed while it ran without a sandbox, by it or by somebody else: {line}")
-        }));
-    }
+    notes.extend(around::lines(scene));
     if notes.len() > 40 {
         let more = notes.len() - 40;
         notes.truncate(40);
-        notes.push(format!("and {more} more, in {}", stray.display()));
+        notes.push(format!(
+            "and {more} more, in {}",
+            scene.folder("stray").display()
+        ));
     }
     Ok(notes)
 }
@@ -259,17 +219,6 @@ impl Scene<'_> {
             file_mb: limits.file_mb,
             processes: limits.processes,
         }
-    }
-
-    /// The folder of this kind that belongs to the workspace.
-    fn folder(&self, kind: &str) -> PathBuf {
-        let checkout = Path::new("@checkout");
-        let name = match self.name {
-            WorkspaceName::Checkout => Some(checkout.as_os_str()),
-            _ => Path::new(&self.workspace.admin).file_name(),
-        };
-        let folder = self.tools.store.folder(&self.state.slug).join(kind);
-        folder.join(name.unwrap_or_default())
     }
 
     /// Whether the workspace is to have a git directory of its own. The one that people resolve conflicts in is not.
@@ -368,34 +317,6 @@ impl Scene<'_> {
         };
         view.capture(argv.to_vec(), env, &script.stdin, PACK_LIMIT, PACK_MOST)
             .context(doing)
-    }
-
-    /// Notes how things stand around a unit without a sandbox.
-    fn watch(&self, folder: &UnitDir) -> Result<()> {
-        let idle: Vec<(String, Workspace)> = self
-            .state
-            .packets
-            .iter()
-            .filter(|(_, packet)| {
-                matches!(
-                    packet.stage,
-                    Stage::Accepted
-                        | Stage::Integrated
-                        | Stage::NoChange
-                        | Stage::Done
-                        | Stage::Failed
-                        | Stage::Conflicted
-                        | Stage::Rejected
-                        | Stage::Cancelled
-                )
-            })
-            .filter_map(|(id, packet)| Some((id.to_string(), packet.workspace.clone()?)))
-            .filter(|(_, workspace)| workspace.admin != self.workspace.admin)
-            .collect();
-        let watch = workspace::watch(&self.tools.git, &idle)?;
-        let file = folder.ctl().join("around.json");
-        fs::write(&file, serde_json::to_vec(&watch)?)
-            .with_context(|| format!("writing {}", file.display()))
     }
 }
 

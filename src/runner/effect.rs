@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow, bail};
 use jiff::Timestamp;
 
-use super::confine::{self, Scene};
+use super::confine;
 use super::message::Tools;
+use super::scene::Scene;
 use crate::config::Sparse;
 use crate::fault;
 use crate::gate;
@@ -281,8 +282,11 @@ fn restack_packet(
     }
     fault::point("effect:restacked");
     if let Some(workspace) = workspace {
+        // Before as well: a unit next door that ends meanwhile must not be blamed.
+        workspace::note_work(workspace)?;
         workspace::reset(git, workspace, &to)
             .with_context(|| format!("bringing {} to {}", workspace.path, to.short()))?;
+        workspace::note_work(workspace)?;
     }
     Ok(OpOutcome::Done)
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::goal::Options;
 use super::jobs::Job;
 use super::message::{CollectResult, Input, MergeResult, UnitEnd};
-use super::{limit, requests, resolving, script};
+use super::{limit, queue, requests, resolving, script};
 use crate::agent::{RateLimit, schema};
 use crate::model::event::EventKind;
 use crate::model::evidence::Evidence;
@@ -43,7 +43,17 @@ pub(super) fn facts(
             requests::answer(state, options, &request, looked_up, now)
         }
         Input::UnitNoted { unit, session } => vec![EventKind::UnitNoted { unit, session }],
-        Input::UnitEnded(end) => unit_ended(state, options, end, now),
+        Input::UnitEnded(mut end) => {
+            let soiled = std::mem::take(&mut end.soiled);
+            let mut facts = unit_ended(state, options, end, now);
+            facts.extend(spoilt(state, soiled).into_iter().map(|packet| {
+                EventKind::PacketRetried {
+                    packet,
+                    comment: String::new(),
+                }
+            }));
+            facts
+        }
         Input::OpEnded { op, outcome } if state.ops.contains_key(&op) => {
             vec![EventKind::OpEnded { op, outcome }]
         }
@@ -68,6 +78,20 @@ pub(super) fn facts(
         Input::Mended { packet, result } => mended(state, packet, result),
         Input::Failed { job, why } => vec![could_not(&job, job.packet(), &why)],
     }
+}
+
+/// The packets of which a workspace was changed before anybody worked in it: they begin in a fresh one.
+fn spoilt(state: &RunState, soiled: Vec<PacketId>) -> Vec<PacketId> {
+    soiled
+        .into_iter()
+        .filter(|id| {
+            state.packets.get(id).is_some_and(|packet| {
+                packet.stage == Stage::Prepared
+                    && packet.turn == 0
+                    && !queue::is_busy(state, id, packet)
+            })
+        })
+        .collect()
 }
 
 fn mended(

@@ -184,6 +184,8 @@ pub(super) struct UnitEnd {
     pub(super) rate_limited: Option<RateLimit>,
     /// What the call of a script is answered, where the unit answers one.
     pub(super) reply: Option<Reply>,
+    /// The packets whose workspaces were changed while it ran though nobody worked in them.
+    pub(super) soiled: Vec<PacketId>,
 }
 
 impl UnitEnd {
@@ -200,6 +202,7 @@ impl UnitEnd {
             problems: Vec::new(),
             rate_limited: None,
             reply: None,
+            soiled: Vec::new(),
         }
     }
 

@@ -11,6 +11,7 @@
 //! performing it twice is performing it once. A failed append ends the run. Called by `cli`; it reaches the
 //! screen and `.workflow/` only through the observer that it is given.
 
+mod around;
 mod call;
 mod confine;
 mod dispatcher;
@@ -35,6 +36,7 @@ mod resolving;
 mod restack;
 mod revert;
 mod rules;
+mod scene;
 mod script;
 mod session;
 mod suspect;

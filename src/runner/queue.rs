@@ -13,6 +13,7 @@ use crate::model::packet::{Merge, RiskFacts};
 use crate::model::plan::Order;
 use crate::model::scope::Scope;
 use crate::model::state::{Integration, PacketState, RunState, Stage};
+use crate::model::unit::WorkspaceName;
 
 /// Whether packets are to be merged now.
 pub(super) fn must_merge(state: &RunState, options: &Options) -> bool {
@@ -321,4 +322,11 @@ pub(super) fn everything_is_over(state: &RunState) -> bool {
     state.units.is_empty()
         && !state.is_scripted()
         && state.packets.keys().all(|id| state.is_over(id))
+}
+
+/// Whether somebody works in a packet's workspace.
+pub(super) fn is_busy(state: &RunState, id: &PacketId, packet: &PacketState) -> bool {
+    let begun = matches!(packet.stage, Stage::Working | Stage::Returned);
+    let claimed = packet.claimed_by.is_some() && !packet.stage.is_settled();
+    begun || claimed || state.works_in(&WorkspaceName::Packet(id.clone()))
 }

@@ -11,8 +11,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, interval};
 
 use super::call;
-use super::confine::{self, Scene};
+use super::confine;
 use super::message::{Input, Message, Tools, UnitEnd};
+use super::scene::Scene;
 use super::told::told;
 use crate::agent::env::unit_environment;
 use crate::agent::prompt::{self, PromptParts};
@@ -92,7 +93,7 @@ async fn see_through(
     };
     fault::point("unit:ended");
     let name = agent_name(state, unit);
-    confine::release(
+    let soiled = confine::release(
         &scene(tools, state, unit, &workspace, name.as_deref()),
         &folder,
     )?;
@@ -120,7 +121,8 @@ async fn see_through(
         }
         _ => Wanted::Nothing,
     };
-    watched.finish(messages, ended, &used, wanted, &result)
+    let end = watched.finish(messages, ended, &used, wanted, &result)?;
+    Ok(UnitEnd { soiled, ..end })
 }
 
 /// The name of the agent that a unit starts, if it starts one.

@@ -3,8 +3,9 @@
 use anyhow::{Context as _, Result, anyhow};
 use jiff::Timestamp;
 
-use super::confine::{self, Scene};
+use super::confine;
 use super::message::{CollectResult, Input, MergeResult, Tools};
+use super::scene::Scene;
 use crate::fault;
 use crate::git::Git;
 use crate::integrate::{self, Merged};

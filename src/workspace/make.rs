@@ -404,7 +404,8 @@ impl<'a> Site<'a> {
             files.any(|file| mentions_filter(&file))
                 || mentions_filter(&self.git.common_dir().join("info/attributes"))
         };
-        if index.entries.len() < WORTH_WAITING && !filtered() {
+        let there = index.entries.iter().filter(|entry| !entry.skip_worktree);
+        if there.count() < WORTH_WAITING && !filtered() {
             return Ok(());
         }
         let now = Timestamps {

@@ -54,4 +54,4 @@ pub use reset::reset;
 pub use scratch::Scratch;
 pub use site::{Sites, admin_name, sites};
 pub use sparse::{SparseSpec, sparse_settings};
-pub use stray::{Watch, keep_strays, watch};
+pub use stray::{Sibling, Strays, Watch, keep_strays, note_work, watch};

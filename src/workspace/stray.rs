@@ -1,10 +1,11 @@
-//! Finds what a unit without a sandbox changed where it had no business: the person's checkout, refs, idle
-//! workspaces of other packets.
+//! Finds what a unit without a sandbox changed where it had no business: the person's checkout, refs, workspaces of
+//! other packets.
 //!
 //! Nothing is stopped here, only seen: what changed while the unit ran, by the time that the kernel stamps on
 //! every change (a program cannot set that one back). Before the unit little more than the refs is noted; after
 //! it, every tracked file is looked at once with lstat. A person who works meanwhile changes things too, so the
-//! words blame nobody. Copies of what was changed are kept aside, never merged.
+//! words blame nobody. In a workspace in which somebody else works only what that packet may not change is told. Copies
+//! of what was changed are kept aside, never merged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -19,12 +20,14 @@ use serde::{Deserialize, Serialize};
 
 use super::disk;
 use super::index::{self, Parsed};
+use super::place::SEED;
 use super::survey::{nul_joined, nul_split};
 use crate::git::{CommitSpec, Git, RefMove};
-use crate::model::id::RefName;
+use crate::model::id::{PacketId, RefName};
 use crate::model::op::RefUpdate;
 use crate::model::packet::Workspace;
 use crate::model::path::RepoPath;
+use crate::model::scope::Scope;
 
 /// How many paths of one place are named, and how many copies are kept.
 const NAMED: usize = 200;
@@ -36,6 +39,9 @@ const COPIES: u64 = 64 << 20;
 /// The folder in a checkout that dynwf itself writes while units run.
 const FACE: &[u8] = b".workflow";
 
+/// The file in a workspace's administrative folder whose time says when somebody last began or ended there.
+const WORKED: &str = "dynwf.worked";
+
 /// How things stood before a unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
@@ -46,6 +52,28 @@ pub struct Watch {
     places: Vec<Watched>,
 }
 
+/// The workspace of another packet.
+#[derive(Clone, Debug)]
+pub struct Sibling {
+    /// The packet.
+    pub packet: PacketId,
+    /// Its workspace.
+    pub workspace: Workspace,
+    /// Whether somebody works in it.
+    pub busy: bool,
+    /// What the packet may change.
+    pub scope: Vec<String>,
+}
+
+/// What changed while a unit ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Strays {
+    /// One line each, for people.
+    pub lines: Vec<String>,
+    /// The packets in whose workspaces files changed though nobody worked in them.
+    pub soiled: Vec<PacketId>,
+}
+
 /// A directory that is not the unit's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Watched {
@@ -54,25 +82,41 @@ struct Watched {
     work: PathBuf,
     git_dir: PathBuf,
     head: String,
+    /// The packet that works there, if it is a workspace.
+    #[serde(default)]
+    packet: Option<PacketId>,
+    #[serde(default)]
+    busy: bool,
+    #[serde(default)]
+    scope: Vec<String>,
+    /// When it was ready, if it was made while the unit ran.
+    #[serde(skip)]
+    since: Option<(i64, i64)>,
 }
 
-/// Notes how things stand. `idle` are workspaces in which nobody works.
+/// Notes that somebody begins to work in a workspace, or has just ended: what changes there is no stray.
+///
+/// # Errors
+/// If the note cannot be written.
+pub fn note_work(workspace: &Workspace) -> Result<()> {
+    let admin = Path::new(&workspace.admin);
+    if !admin.is_dir() {
+        return Ok(());
+    }
+    let file = admin.join(WORKED);
+    fs::write(&file, "").with_context(|| format!("writing {}", file.display()))
+}
+
+/// Notes how things stand.
 ///
 /// # Errors
 /// If git or the file system fails.
-pub fn watch(git: &Git, idle: &[(String, Workspace)]) -> Result<Watch> {
+pub fn watch(git: &Git, siblings: &[Sibling]) -> Result<Watch> {
     let mut places = Vec::new();
     if let Some(main) = git.main_work_tree() {
         places.push(Watched::new("your checkout", main, git.common_dir()));
     }
-    places.extend(idle.iter().map(|(name, workspace)| {
-        let name = format!("the workspace of {name}");
-        Watched::new(
-            &name,
-            Path::new(&workspace.path),
-            Path::new(&workspace.admin),
-        )
-    }));
+    places.extend(siblings.iter().map(Watched::of));
     let folder = git.common_dir().join("dynwf");
     let stamp = tempfile::tempfile_in(&folder)
         .and_then(|file| file.metadata())
@@ -84,13 +128,42 @@ pub fn watch(git: &Git, idle: &[(String, Workspace)]) -> Result<Watch> {
     })
 }
 
+/// A workspace that was made while the unit ran.
+fn made_later(sibling: &Sibling) -> Watched {
+    let seed = Path::new(&sibling.workspace.admin).join(SEED);
+    let ready = seed.symlink_metadata().ok();
+    Watched {
+        since: ready.map(|meta| (meta.ctime(), meta.ctime_nsec())),
+        ..Watched::of(sibling)
+    }
+}
+
+fn is_since(meta: &Metadata, since: (i64, i64)) -> bool {
+    (meta.ctime(), meta.ctime_nsec()) >= since
+}
+
 impl Watched {
+    fn of(sibling: &Sibling) -> Self {
+        let name = format!("the workspace of {}", sibling.packet);
+        let (work, admin) = (&sibling.workspace.path, &sibling.workspace.admin);
+        Self {
+            busy: sibling.busy,
+            packet: Some(sibling.packet.clone()),
+            scope: sibling.scope.clone(),
+            ..Self::new(&name, Path::new(work), Path::new(admin))
+        }
+    }
+
     fn new(name: &str, work: &Path, git_dir: &Path) -> Self {
         Self {
             name: name.to_owned(),
             work: work.to_owned(),
             git_dir: git_dir.to_owned(),
             head: head(git_dir),
+            packet: None,
+            busy: false,
+            scope: Vec::new(),
+            since: None,
         }
     }
 }
@@ -114,12 +187,19 @@ fn refs(git: &Git) -> Result<BTreeMap<String, String>> {
 }
 
 impl Watch {
-    /// Returns what changed since, one line each, and keeps copies of changed files in `aside`.
+    /// Returns what changed since, and keeps copies of changed files in `aside`. `siblings` are the workspaces that
+    /// are there now: those that were made since are looked at too.
     ///
     /// # Errors
     /// If git fails or copies cannot be written.
-    pub fn strays(&self, git: &Git, aside: &Path) -> Result<Vec<String>> {
-        let mut lines = Vec::new();
+    pub fn strays(&self, git: &Git, aside: &Path, siblings: &[Sibling]) -> Result<Strays> {
+        let mut strays = Strays::default();
+        let lines = &mut strays.lines;
+        let later = siblings.iter().filter(|sibling| {
+            let admin = Path::new(&sibling.workspace.admin);
+            self.places.iter().all(|place| place.git_dir != admin)
+        });
+        let places = self.places.iter().cloned().chain(later.map(made_later));
         let left = refs(git)?;
         for (name, now) in &left {
             match self.refs.get(name) {
@@ -131,14 +211,34 @@ impl Watch {
         let gone = self.refs.keys().filter(|name| !left.contains_key(*name));
         lines.extend(gone.map(|name| format!("{name} was deleted")));
         let mut room = COPIES;
-        for (number, place) in self.places.iter().enumerate() {
+        for (number, place) in places.enumerate() {
+            let place = &place;
+            // dynwf removed it, or nobody can tell any more what was in it: its own packet says so.
+            if place.packet.is_some() && !place.git_dir.is_dir() {
+                continue;
+            }
+            let busy = self.is_busy(place);
             let moved = head(&place.git_dir) != place.head;
-            if moved {
+            if moved && !busy {
                 lines.push(format!("{}: another branch was checked out", place.name));
             }
-            let changed = self.changed(git, place)?;
+            let mut changed = self.changed(git, place)?;
+            if busy {
+                // What the packet's own worker may change is not told from what this unit changed.
+                let scope = Scope::new(&place.scope).ok();
+                let scope = scope.filter(|_| !place.scope.is_empty());
+                changed.retain(|path| scope.as_ref().is_some_and(|it| !it.covers(path)));
+            } else if let Some(packet) = place.packet.as_ref().filter(|_| !changed.is_empty()) {
+                strays.soiled.push(packet.clone());
+            }
+            let other = if busy {
+                ", which others worked in too"
+            } else {
+                ""
+            };
             for path in changed.iter().take(NAMED) {
-                lines.push(format!("{}: {}", place.name, RepoPath::new(path.clone())));
+                let path_name = RepoPath::new(path.clone());
+                lines.push(format!("{}{other}: {path_name}", place.name));
                 let to = aside.join(number.to_string());
                 keep(&place.work, path, &to, &mut room)?;
             }
@@ -146,16 +246,27 @@ impl Watch {
                 lines.push(format!("{}: {} more", place.name, changed.len() - NAMED));
             }
         }
-        Ok(lines)
+        Ok(strays)
     }
 
-    fn is_since(&self, meta: &Metadata) -> bool {
-        (meta.ctime(), meta.ctime_nsec()) >= self.since
+    /// Whether somebody works in a place, or has worked there since.
+    fn is_busy(&self, place: &Watched) -> bool {
+        let noted = place.git_dir.join(WORKED).symlink_metadata();
+        let since = self.since(place);
+        place.busy || (place.packet.is_some() && noted.is_ok_and(|meta| is_since(&meta, since)))
+    }
+
+    /// From when on a change in a place counts: what dynwf itself wrote there when it made it does not.
+    fn since(&self, place: &Watched) -> (i64, i64) {
+        place
+            .since
+            .map_or(self.since, |since| since.max(self.since))
     }
 
     /// The paths that changed in a place: tracked files, and new ones beside them that are not ignored.
     fn changed(&self, git: &Git, place: &Watched) -> Result<Vec<Vec<u8>>> {
         let tracked = tracked(git, place)?;
+        let since = self.since(place);
         let mut folders: BTreeMap<&[u8], bool> = BTreeMap::from([(&b""[..], false)]);
         for path in &tracked {
             let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
@@ -166,13 +277,13 @@ impl Watch {
                 .work
                 .join(OsStr::from_bytes(folder))
                 .symlink_metadata();
-            *touched = meta.map_or(true, |meta| !meta.is_dir() || self.is_since(&meta));
+            *touched = meta.map_or(true, |meta| !meta.is_dir() || is_since(&meta, since));
         }
         let mut changed = Vec::new();
         for path in &tracked {
             let folder = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
             match place.work.join(OsStr::from_bytes(path)).symlink_metadata() {
-                Ok(meta) if self.is_since(&meta) && !meta.is_dir() => changed.push(path.clone()),
+                Ok(meta) if is_since(&meta, since) && !meta.is_dir() => changed.push(path.clone()),
                 // One that was missing before tells nothing, unless its folder changed.
                 Err(_) if folders.get(&path[..folder]) == Some(&true) => changed.push(path.clone()),
                 _ => {}
@@ -204,7 +315,9 @@ impl Watch {
                 }
                 path.extend_from_slice(name.as_bytes());
                 let is_ours = path == b".git" || path == FACE;
-                let is_since = entry.metadata().is_ok_and(|meta| self.is_since(&meta));
+                let is_since = entry
+                    .metadata()
+                    .is_ok_and(|meta| is_since(&meta, self.since(place)));
                 if is_since && !is_ours && !known(&path) {
                     new.push(path);
                 }

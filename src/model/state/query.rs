@@ -3,7 +3,7 @@
 use super::{PacketState, RunState, ScriptState, Stage};
 use crate::model::evidence::Evidence;
 use crate::model::gate::{Gate, GateStatus};
-use crate::model::id::{GateId, PacketId, TreeId};
+use crate::model::id::{CommitId, GateId, PacketId, RefName, TreeId};
 use crate::model::op::Op;
 use crate::model::plan::{Check, Packet};
 use crate::model::status::{PacketStatus, WorkflowStatus};
@@ -128,6 +128,30 @@ impl RunState {
         self.gates
             .get(gate)
             .is_some_and(|gate| gate.status == GateStatus::Waiting)
+    }
+
+    /// Whether all that is integrated was pushed as branches, the one that holds it or those of the packets: who
+    /// merges by pull request lands it elsewhere.
+    pub fn is_pushed_as_branches(&self) -> bool {
+        let Some(integration) = &self.integration else {
+            return false;
+        };
+        let pushed = |name: &RefName, at: &CommitId| {
+            self.pushed
+                .iter()
+                .flat_map(|binding| &binding.updates)
+                .any(|update| update.name == *name && update.new.as_ref() == Some(at))
+        };
+        let of_packet = |id: &PacketId| {
+            let tip = self
+                .packets
+                .get(id)
+                .and_then(|packet| packet.branch.as_ref());
+            tip.is_some_and(|tip| pushed(&self.slug.branch(id), tip))
+        };
+        !integration.merged.is_empty()
+            && (pushed(&self.slug.integration_branch(), &integration.commit)
+                || integration.merged.iter().all(of_packet))
     }
 
     /// Whether a person said yes to a gate and the approval is unspent.

@@ -107,7 +107,7 @@ pub(super) fn prepare(state: &RunState, options: &Options, _: Timestamp) -> Vec<
                 && !has_open_op(state, id)
                 && !state.works_in(&WorkspaceName::Packet((*id).clone()))
         })
-        .take(options.cores.saturating_sub(making))
+        .take(makers(options).saturating_sub(making))
         .filter_map(|(id, packet)| prepare_one(state, options, id, packet))
         .map(|op| EventKind::OpBegan { op })
         .collect()
@@ -128,7 +128,7 @@ pub(super) fn open_collected(state: &RunState, options: &Options, _: Timestamp) 
                 && !state.check_failed(id)
                 && !state.checks_to_run(id).is_empty()
         })
-        .take(options.cores.saturating_sub(making))
+        .take(makers(options).saturating_sub(making))
         .filter_map(|(id, packet)| {
             let workspace = WorkspaceName::Packet(id.clone());
             Some(Op::MakeWorkspace {
@@ -142,6 +142,11 @@ pub(super) fn open_collected(state: &RunState, options: &Options, _: Timestamp) 
         .filter(|op| state.refusals.iter().all(|refusal| &refusal.op != op))
         .map(|op| EventKind::OpBegan { op })
         .collect()
+}
+
+/// How many workspaces are made at once. One more than there are cores: each ends with waiting for the clock's next second.
+fn makers(options: &Options) -> usize {
+    options.cores + 1
 }
 
 fn prepare_one(

@@ -39,3 +39,39 @@ fn a_plan_in_place_has_a_status_and_nothing_is_made_for_it() {
         .success()
         .complains("dynwf plan lines says why");
 }
+
+#[test]
+fn a_plan_is_read_from_standard_input_in_both_notations() {
+    let repo = TestRepo::small();
+    let dynwf = Dynwf::new(&repo);
+    let piped = |slug: &str, text: &str| {
+        let file = repo.place().join(slug);
+        std::fs::write(&file, text).unwrap();
+        let mut command = dynwf.command(["plan", slug, "--from", "-"]);
+        command.stdin(std::fs::File::open(&file).unwrap());
+        command.output().unwrap()
+    };
+    assert!(piped("toml", PLAN).status.success());
+    assert_eq!(repo.read(".workflow/toml/plan.toml"), PLAN, "word for word");
+    let json = r#" {"goal": "g", "packet": [{"id": "a", "objective": "o", "scope": ["crates/net/**"], "run": "true"}]}"#;
+    let said = piped("json", json);
+    assert!(
+        said.status.success(),
+        "{}",
+        String::from_utf8_lossy(&said.stderr)
+    );
+    assert_eq!(dynwf.status("json")["packets"][0]["id"], "a");
+    assert!(
+        repo.read(".workflow/json/plan.toml")
+            .contains("goal = \"g\"")
+    );
+    let bad = piped("bad", "goal = 1\n");
+    let said = String::from_utf8_lossy(&bad.stderr).into_owned();
+    assert_eq!(bad.status.code(), Some(2), "{said}");
+    assert!(said.contains("<stdin>:1:"), "{said}");
+    assert!(!repo.join(".workflow/bad").exists(), "nothing is left");
+    dynwf
+        .line("plan more --from - --edit")
+        .expect_code(2)
+        .complains("cannot be opened in an editor");
+}

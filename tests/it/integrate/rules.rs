@@ -70,6 +70,7 @@ fn lock_files_are_written_anew_and_both_sides_lines_are_kept() {
         );
         let page = repo.read(".workflow/lines/integration.md");
         assert!(page.contains("two, resolved by rule cat"), "{page}");
+        assert!(!page.contains("a person"), "{page}");
         assert!(page.contains("written anew by `cat deps/*.txt"), "{page}");
         before.assert_same(&repo.fingerprint());
         repo.git(["fsck", "--strict"]);

@@ -179,6 +179,79 @@ fn strays_are_told_where_there_is_no_sandbox() {
     assert!(!merged.contains("stray"), "never merged: {merged}");
 }
 
+/// What the journal holds, as text.
+fn journal(repo: &TestRepo) -> String {
+    let journal = repo.common_dir().join("dynwf/w/lines/journal.jsonl");
+    fs::read_to_string(journal).expect("there is a journal")
+}
+
+#[test]
+fn a_stray_in_a_workspace_that_waits_for_its_worker_is_not_taken_for_its_work() {
+    let run = format!(
+        "echo stray >> ../db/crates/db/src/lib.rs; {}",
+        line_in("net")
+    );
+    let repo = TestRepo::small().in_use().planned(&format!(
+        "{}[budget]\nconcurrency = 1\n",
+        plan_of(&[("net", &run), ("db", &line_in("db"))])
+    ));
+    let dynwf = Dynwf::new(&repo);
+    dynwf.line("split lines").success();
+    dynwf.line("run lines").expect_code(3);
+    let told = "the workspace of db: crates/db/src/lib.rs";
+    assert!(journal(&repo).contains(told), "{}", journal(&repo));
+    let merged = repo.git(["show", "dynwf/lines/integration:crates/db/src/lib.rs"]);
+    assert!(merged.contains("// db"), "its own work is there: {merged}");
+    assert!(!merged.contains("stray"), "never merged: {merged}");
+    let kept = repo.git(["for-each-ref", "--format=%(refname)", "refs/dynwf/rescue"]);
+    assert!(kept.contains("rescue/lines/net/"), "{kept}");
+    let status = dynwf.status("lines");
+    assert_eq!(status["packets"][0]["attempts"], 1);
+    assert_eq!(
+        status["packets"][1]["attempts"], 2,
+        "begun again in a fresh workspace"
+    );
+}
+
+#[test]
+fn a_stray_beside_a_worker_is_told_where_that_one_may_not_write() {
+    let repo = TestRepo::small().in_use();
+    let wait = |name: &str| {
+        let file = repo.place().join(name).display().to_string();
+        format!("for n in $(seq 500); do test -e '{file}' && break; sleep 0.02; done")
+    };
+    let touch = |name: &str| format!("touch '{}'", repo.place().join(name).display());
+    let net = format!(
+        "{}; echo stray >> ../db/crates/db/src/lib.rs; echo stray >> ../db/README.md; {}; {}",
+        wait("db-began"),
+        line_in("net"),
+        touch("net-done"),
+    );
+    // Its worker is there until the other one's strays are listed.
+    let list = repo.common_dir().join("dynwf/w/lines/stray/lines.net");
+    let db = format!(
+        "{}; {}; {}; for n in $(seq 500); do test -d '{}' && break; sleep 0.02; done",
+        touch("db-began"),
+        wait("net-done"),
+        line_in("db"),
+        list.display()
+    );
+    let repo = repo.planned(&plan_of(&[("net", &net), ("db", &db)]));
+    let dynwf = Dynwf::new(&repo);
+    let said = dynwf.line("run lines").expect_code(3);
+    assert!(said.to_string().contains("outside"), "{said}");
+    let journal = journal(&repo);
+    let told = "the workspace of db, which others worked in too: README.md";
+    assert!(journal.contains(told), "{journal}");
+    let own = "which others worked in too: crates/db/src/lib.rs";
+    assert!(
+        !journal.contains(own),
+        "what db may change is db's: {journal}"
+    );
+    let merged = repo.git(["show", "dynwf/lines/integration:README.md"]);
+    assert!(!merged.contains("stray"), "never merged: {merged}");
+}
+
 /// A repository whose workspaces have a git directory of their own, without a sandbox.
 fn clones(packets: &str) -> TestRepo {
     let repo = TestRepo::small().in_use();
