@@ -186,6 +186,7 @@ pub(super) fn spoiled(outcome: &UnitOutcome) -> Option<String> {
         UnitOutcome::Cancelled => Some("was cancelled".into()),
         UnitOutcome::Lost => Some("was lost with the process that attended it".into()),
         UnitOutcome::NotStarted(why) => Some(format!("could not be started: {why}")),
+        UnitOutcome::Spoilt(_) => Some("was not started: its workspace was spoilt".into()),
     }
 }
 

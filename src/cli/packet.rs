@@ -14,7 +14,7 @@ use crate::model::state::{PacketState, RunState};
 use crate::process::{self, Follow, UnitDir};
 use crate::report::json;
 use crate::report::view::StatusView;
-use crate::workspace::sparse_settings;
+use crate::workspace::{note_work, sparse_settings};
 
 /// One packet by hand: work on it yourself, look at it, try it again, give it up
 #[derive(Debug, clap::Subcommand)]
@@ -380,6 +380,7 @@ fn shell(context: &Context, slug: &Slug, id: &PacketId) -> Result<ExitCode> {
     ));
     let made = packet.workspace.as_ref();
     let variables = made.map(sparse_settings).unwrap_or_default();
+    made.map(note_work).transpose()?;
     process::shell(std::path::Path::new(folder), &variables)?;
     output::say(&format!(
         "dynwf packet done {slug} {id} collects what you did"

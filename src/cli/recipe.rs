@@ -1,4 +1,4 @@
-//! `dynwf recipe …`: plans to use again, in `.workflow/recipes/`.
+//! `dynwf recipe …`: plans to use again, in `.workflow/recipes/`, and beside them the scripts that have a name.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use super::context::Context;
-use super::output;
+use super::{output, script_list};
 use crate::error::{ExitCode, usage};
 use crate::model::id::{PacketId, Slug};
 use crate::model::state::RunState;
@@ -14,14 +14,15 @@ use crate::plan::recipe::{self, FOLDER, Outcome, Recipe};
 use crate::plan::toml_text;
 use crate::report::json;
 
-/// Plans to use again: kept in .workflow/recipes/, which is meant to be committed
+/// Plans and scripts to use again: kept in .workflow/recipes/, which is meant to be committed
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = "\
 Examples:
   dynwf recipe save refactor split-by-crate
   dynwf recipe list
   dynwf recipe use split-by-crate tracing --set goal=\"Replace log by tracing\"
-  dynwf plan tracing --edit")]
+  dynwf plan tracing --edit
+  dynwf script run review                    scripts among them are run by their names")]
 pub(super) enum RecipeCommand {
     /// Keep the shape of a workflow's plan, with what its run taught
     Save {
@@ -33,7 +34,7 @@ pub(super) enum RecipeCommand {
         #[arg(long)]
         force: bool,
     },
-    /// List the recipes
+    /// List the recipes: plans, then scripts
     List {
         /// Machine-readable, for scripts
         #[arg(long)]
@@ -194,6 +195,7 @@ fn read(context: &Context, name: &Slug) -> Result<(Recipe, String)> {
 }
 
 fn list(context: &Context, as_json: bool) -> Result<()> {
+    let scripts = script_list::named(context);
     let mut found = Vec::new();
     for name in names(context)? {
         // One that is broken does not hide the others.
@@ -212,10 +214,19 @@ fn list(context: &Context, as_json: bool) -> Result<()> {
                 })
             })
             .collect();
-        return output::answer(&json::document(&serde_json::json!({"recipes": rows})));
+        let scripts: Vec<_> = scripts
+            .iter()
+            .map(|script| {
+                serde_json::json!({
+                    "name": script.name, "description": script.description(), "file": script.file,
+                })
+            })
+            .collect();
+        let document = serde_json::json!({"recipes": rows, "scripts": scripts});
+        return output::answer(&json::document(&document));
     }
     if found.is_empty() {
-        output::say("no recipe here yet: dynwf recipe save SLUG NAME makes one of a workflow");
+        output::say("no plan kept here yet: dynwf recipe save SLUG NAME makes one of a workflow");
     }
     for recipe in found {
         let count = recipe.plan.packets.len();
@@ -223,10 +234,27 @@ fn list(context: &Context, as_json: bool) -> Result<()> {
         let line = format!("{}  {count} {packets}  {}", recipe.name, recipe.description);
         output::answer(&crate::model::path::printable(&line))?;
     }
+    for script in scripts {
+        let line = format!("{}  script  {}", script.name, script.description());
+        output::answer(&crate::model::path::printable(&line))?;
+    }
+    output::say("dynwf recipe use NAME SLUG begins a plan; dynwf script run NAME runs a script");
     Ok(())
 }
 
 fn show(context: &Context, name: &Slug, as_json: bool) -> Result<()> {
+    if !file(context, name)?.exists()
+        && let Some(script) = script(context, name)
+    {
+        return if as_json {
+            output::answer(&json::document(&serde_json::json!({
+                "name": script.name, "description": script.description(), "file": script.file,
+                "script": script.text,
+            })))
+        } else {
+            output::answer(&script.text)
+        };
+    }
     let (recipe, text) = read(context, name)?;
     if as_json {
         return output::answer(&json::document(&recipe));
@@ -238,7 +266,19 @@ fn show(context: &Context, name: &Slug, as_json: bool) -> Result<()> {
     output::answer(&lines.join("\n"))
 }
 
+/// The script of this name, if there is one.
+fn script(context: &Context, name: &Slug) -> Option<script_list::Named> {
+    let mut all = script_list::named(context).into_iter();
+    all.find(|script| script.name == name.as_str())
+}
+
 fn begin(context: &Context, name: &Slug, slug: &Slug, values: &[String]) -> Result<()> {
+    if !file(context, name)?.exists() && script(context, name).is_some() {
+        return Err(usage(
+            format!("the recipe {name} is a script, not a plan"),
+            format!("dynwf script run {name} --name {slug}"),
+        ));
+    }
     let (recipe, _) = read(context, name)?;
     let given = values
         .iter()

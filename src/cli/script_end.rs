@@ -86,29 +86,6 @@ impl Tally {
         }
         Ok(tally)
     }
-
-    fn line(&self) -> String {
-        let Census {
-            done,
-            failed,
-            reused,
-            skipped,
-            cancelled,
-        } = self.census;
-        let mut parts = vec![format!("{done} done")];
-        let more = [
-            (failed, "null"),
-            (reused, "of them reused"),
-            (skipped, "skipped"),
-            (cancelled, "cancelled"),
-        ];
-        parts.extend(
-            more.iter()
-                .filter(|(count, _)| *count > 0)
-                .map(|(count, word)| format!("{count} {word}")),
-        );
-        parts.join(", ")
-    }
 }
 
 /// Says how a run ended.
@@ -137,7 +114,7 @@ pub(super) fn tell(context: &Context, state: &RunState, end: &End, as_json: bool
     }
     let calls = &tally.census;
     if calls.done + calls.failed + calls.skipped + calls.cancelled > 0 {
-        output::say(&format!("calls: {}", tally.line()));
+        output::say(&format!("calls: {}", tally.census));
     }
     for null in tally.nulls.iter().take(NAMED) {
         let phase = null

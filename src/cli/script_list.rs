@@ -13,11 +13,19 @@ use crate::script::check::{self, Meta};
 use crate::script::{args, recipes};
 
 /// A script by name.
-struct Named {
-    name: String,
+pub(super) struct Named {
+    pub name: String,
     /// The file; `None` for one that comes with dynwf.
-    file: Option<String>,
-    text: String,
+    pub file: Option<String>,
+    pub text: String,
+}
+
+impl Named {
+    /// What it says of itself; empty where its header cannot be read.
+    pub(super) fn description(&self) -> String {
+        let meta = check::check(&self.name, &self.text).meta;
+        meta.map_or_else(String::new, |meta| meta.description)
+    }
 }
 
 /// Lists them: those of the repository and of the home first, then those that come with dynwf.
@@ -73,7 +81,8 @@ pub(super) fn show(context: &Context, name: &str) -> Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
-fn named(context: &Context) -> Vec<Named> {
+/// Finds them all.
+pub(super) fn named(context: &Context) -> Vec<Named> {
     let top = context.git.work_tree().or(context.git.main_work_tree());
     let home = std::env::var_os("HOME").map(std::path::PathBuf::from);
     let tops: Vec<&Path> = [Some(context.here.as_path()), top, home.as_deref()]

@@ -166,6 +166,24 @@ pub struct Census {
     pub cancelled: u64,
 }
 
+impl std::fmt::Display for Census {
+    /// `3 done, 1 null, 2 of them reused`: what there is none of is left out, but for what is done.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} done", self.done)?;
+        for (count, word) in [
+            (self.failed, "null"),
+            (self.reused, "of them reused"),
+            (self.skipped, "skipped"),
+            (self.cancelled, "cancelled"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {word}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What a script said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -154,6 +154,8 @@ pub enum UnitOutcome {
     Lost,
     /// It could not be started.
     NotStarted(String),
+    /// It was not started, because its workspace was changed before anybody worked there: what, in words.
+    Spoilt(String),
 }
 
 impl UnitOutcome {
@@ -164,7 +166,7 @@ impl UnitOutcome {
 
     /// Whether the attempt says nothing about the work: it is to be made again and does not count.
     pub fn is_interruption(&self) -> bool {
-        matches!(self, Self::Lost | Self::Cancelled)
+        matches!(self, Self::Lost | Self::Cancelled | Self::Spoilt(_))
     }
 }
 
@@ -181,6 +183,10 @@ impl fmt::Display for UnitOutcome {
             Self::Cancelled => f.write_str("cancelled"),
             Self::Lost => f.write_str("lost with the process that attended it"),
             Self::NotStarted(why) => write!(f, "not started: {why}"),
+            Self::Spoilt(what) => write!(
+                f,
+                "not started: somebody else changed its workspace before: {what}"
+            ),
         }
     }
 }

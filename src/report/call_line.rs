@@ -116,7 +116,7 @@ impl Calls {
                 Saying::Warning => (format!("warning: {}", start_of(text, usize::MAX)), true),
             },
             EventKind::ScriptEnded { end, census } => {
-                let calls = format!("{} calls done, {} null", census.done, census.failed);
+                let calls = format!("calls: {census}");
                 match end {
                     ScriptEnd::Value(_) => (format!("the script is through: {calls}"), true),
                     ScriptEnd::Error(why) => (

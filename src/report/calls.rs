@@ -54,23 +54,12 @@ pub(super) fn lines(script: &ScriptView, look: Look) -> Vec<String> {
         lines.push(look.paint(DIM, &look.fit(&look.shown(&more), most)));
     }
     let census = script.census;
-    let mut parts = vec![format!("{} done", census.done)];
-    for (count, word) in [
-        (census.failed, "null"),
-        (census.reused, "of them reused"),
-        (census.skipped, "skipped"),
-        (census.cancelled, "cancelled"),
-    ] {
-        if count > 0 {
-            parts.push(format!("{count} {word}"));
-        }
-    }
     let how = match (script.ended, &script.error) {
         (true, Some(_)) => "script failed",
         (true, None) => "script is through",
         (false, _) => "script",
     };
-    let line = look.shown(&format!(" {how} · calls: {}", parts.join(", ")));
+    let line = look.shown(&format!(" {how} · calls: {census}"));
     let line = look.fit(&line, most);
     let bad = script.error.is_some() || census.failed > 0;
     lines.push(if bad { look.paint(RED, &line) } else { line });

@@ -24,6 +24,7 @@ pub(super) fn render(state: &RunState, view: &StatusView) -> String {
     let mut page = Page::new(&format!("Final report: {}", view.slug));
     page.paragraph(&view.goal);
     page.list("Outcome", outcome(state, view));
+    page.list_if_any("Script", script(view));
     page.list("Accepted", view.packets.iter().filter_map(accepted));
     page.list("Rejected", view.packets.iter().filter_map(rejected));
     page.list("Conflicts resolved", resolved(state));
@@ -74,6 +75,29 @@ fn outcome(state: &RunState, view: &StatusView) -> Vec<String> {
     }
     all.extend(state.pushed.iter().map(pushed));
     all.push(spent(&view.budget));
+    all
+}
+
+/// How a script went, and what came of its calls.
+fn script(view: &StatusView) -> Vec<String> {
+    let Some(script) = &view.script else {
+        return Vec::new();
+    };
+    let how = match (&script.error, script.ended) {
+        (Some(why), _) => format!("failed: {why}"),
+        (None, true) => "came to its end".to_owned(),
+        (None, false) => "is not at its end".to_owned(),
+    };
+    let mut all = vec![
+        format!("{} of {}: {how}", script.name, code(&script.file)),
+        format!("calls: {}", script.census),
+    ];
+    if script.census.failed > 0 {
+        all.push(format!(
+            "what was answered with null, and why: `dynwf log {} --json` or `dynwf script run --name {} --json`",
+            view.slug, view.slug
+        ));
+    }
     all
 }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::queue;
 use super::scene::Scene;
 use crate::model::id::PacketId;
-use crate::model::state::RunState;
+use crate::model::state::{RunState, Stage};
 use crate::model::unit::WorkspaceName;
 use crate::process::UnitDir;
 use crate::workspace::{self, Sibling, Watch};
@@ -21,7 +21,7 @@ use crate::workspace::{self, Sibling, Watch};
 /// Notes how things stand around a unit.
 pub(super) fn note(scene: &Scene<'_>, folder: &UnitDir) -> Result<()> {
     let state = scene.state;
-    let siblings: Vec<Sibling> = state
+    let mut siblings: Vec<Sibling> = state
         .packets
         .iter()
         .filter_map(|(id, packet)| {
@@ -34,6 +34,14 @@ pub(super) fn note(scene: &Scene<'_>, folder: &UnitDir) -> Result<()> {
         })
         .filter(|sibling| sibling.workspace.admin != scene.workspace.admin)
         .collect();
+    // Where there is no time for all, those come first whose work is not collected yet.
+    siblings.sort_by_key(|sibling| {
+        let reached = state
+            .packets
+            .get(&sibling.packet)
+            .map(|packet| packet.stage);
+        (!sibling.busy, reached != Some(Stage::Prepared))
+    });
     let watch = workspace::watch(&scene.tools.git, &siblings)?;
     let file = folder.ctl().join("around.json");
     fs::write(&file, serde_json::to_vec(&watch)?)
@@ -68,6 +76,16 @@ fn there_now(scene: &Scene<'_>) -> Result<Vec<Sibling>> {
         })
         .filter(|sibling| sibling.workspace.admin != scene.workspace.admin)
         .collect())
+}
+
+/// What changed in a workspace before its first unit, in words: where there is no sandbox, anybody's unit can have done that.
+pub(super) fn soiled(scene: &Scene<'_>) -> Result<Option<String>> {
+    if scene.name.packet().is_none() {
+        return Ok(None);
+    }
+    let paths = workspace::soiled(&scene.tools.git, scene.workspace)?;
+    let names: Vec<String> = paths.iter().map(ToString::to_string).collect();
+    Ok((!names.is_empty()).then(|| names.join(", ")))
 }
 
 /// Looks at what changed since, and lists it for [`lines`]. Returns the packets whose workspaces were changed though

@@ -114,6 +114,14 @@ pub(super) fn confine(scene: &Scene<'_>, folder: &UnitDir, task: &mut Task) -> R
     Ok(())
 }
 
+/// What somebody else changed in a workspace before its first unit, in words. With a sandbox nobody can.
+pub(super) fn soiled(scene: &Scene<'_>) -> Result<Option<String>> {
+    match kind(mode(scene.tools, &scene.config()))? {
+        Kind::None => around::soiled(scene),
+        Kind::Bubblewrap => Ok(None),
+    }
+}
+
 /// What is to be done once a unit has ended: credentials that a client refreshed go back, and strays are noted
 /// down for [`notes`].
 ///

@@ -190,7 +190,14 @@ fn unit_ended(state: &RunState, options: &Options, end: UnitEnd, now: Timestamp)
             facts.extend(then.or_else(begin_again));
         }
         UnitKind::Call { .. } => {}
-        UnitKind::Setup { .. } if says_nothing => {}
+        UnitKind::Setup { .. } if says_nothing => {
+            let spoilt = matches!(end.outcome, UnitOutcome::Spoilt(_));
+            let packet = unit.packet().filter(|_| spoilt);
+            facts.extend(packet.map(|packet| EventKind::PacketRetried {
+                packet: packet.clone(),
+                comment: String::new(),
+            }));
+        }
         UnitKind::Setup { run, .. } => facts.extend(setup_failed(state, unit, run, &end.outcome)),
         UnitKind::Check { check, run, tree } => {
             if !says_nothing {

@@ -72,6 +72,12 @@ async fn see_through(
         if *stop.borrow() != Stop::No {
             return Ok(UnitEnd::of(unit.id, UnitOutcome::Cancelled));
         }
+        let name = agent_name(state, unit);
+        let workspace = workspace_of(state, unit)?;
+        let scene = scene(tools, state, unit, &workspace, name.as_deref());
+        if let Some(what) = confine::soiled(&scene)? {
+            return Ok(UnitEnd::of(unit.id, UnitOutcome::Spoilt(what)));
+        }
         folder.create()?;
         let task = task(tools, state, unit, agent.as_ref(), &folder)?;
         fault::point("unit:before");

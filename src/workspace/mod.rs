@@ -15,6 +15,7 @@
 //!
 //! Called by `runner` (which journals what is done) and `integrate`; uses `git` for every git process.
 
+mod aside;
 mod collect;
 mod conflict;
 mod disk;
@@ -39,6 +40,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use aside::keep_strays;
 pub use collect::{CollectSpec, Collection, Outcome, collect, settle};
 pub use conflict::{Resolution, is_touched, laid_out, open_conflict, resolution};
 pub use disk::free_bytes;
@@ -54,4 +56,4 @@ pub use reset::reset;
 pub use scratch::Scratch;
 pub use site::{Sites, admin_name, sites};
 pub use sparse::{SparseSpec, sparse_settings};
-pub use stray::{Sibling, Strays, Watch, keep_strays, note_work, watch};
+pub use stray::{Sibling, Strays, Watch, note_work, soiled, watch};

@@ -13,28 +13,31 @@ use std::fs::{self, Metadata};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
-use jiff::Timestamp;
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
+use super::aside::{COPIES, keep};
 use super::disk;
 use super::index::{self, Parsed};
 use super::place::SEED;
 use super::survey::{nul_joined, nul_split};
-use crate::git::{CommitSpec, Git, RefMove};
-use crate::model::id::{PacketId, RefName};
-use crate::model::op::RefUpdate;
+use crate::git::Git;
+use crate::model::id::PacketId;
 use crate::model::packet::Workspace;
 use crate::model::path::RepoPath;
 use crate::model::scope::Scope;
 
-/// How many paths of one place are named, and how many copies are kept.
+/// How many paths of one place are named and copied.
 const NAMED: usize = 200;
 
-/// The largest file of which a copy is kept, in bytes, and how much is kept together.
-const COPY: u64 = 4 << 20;
-const COPIES: u64 = 64 << 20;
+/// How many paths are named where the workspace is made anew.
+const FEW: usize = 5;
+
+/// How long places are looked at after one unit. In large repositories with many packets the last ones are not looked
+/// at then; [`soiled`] still sees whether a workspace is as it was made before its worker begins.
+const LONGEST: Duration = Duration::from_millis(250);
 
 /// The folder in a checkout that dynwf itself writes while units run.
 const FACE: &[u8] = b".workflow";
@@ -130,12 +133,17 @@ pub fn watch(git: &Git, siblings: &[Sibling]) -> Result<Watch> {
 
 /// A workspace that was made while the unit ran.
 fn made_later(sibling: &Sibling) -> Watched {
-    let seed = Path::new(&sibling.workspace.admin).join(SEED);
-    let ready = seed.symlink_metadata().ok();
     Watched {
-        since: ready.map(|meta| (meta.ctime(), meta.ctime_nsec())),
+        since: ready(Path::new(&sibling.workspace.admin)),
         ..Watched::of(sibling)
     }
+}
+
+/// From when on a change in a workspace is none of dynwf's own: the index as it was made is the last thing written.
+/// The clock for files ticks slowly, so what has the very same time was there before.
+fn ready(admin: &Path) -> Option<(i64, i64)> {
+    let meta = admin.join(SEED).symlink_metadata().ok()?;
+    Some((meta.ctime(), meta.ctime_nsec() + 1))
 }
 
 fn is_since(meta: &Metadata, since: (i64, i64)) -> bool {
@@ -211,8 +219,12 @@ impl Watch {
         let gone = self.refs.keys().filter(|name| !left.contains_key(*name));
         lines.extend(gone.map(|name| format!("{name} was deleted")));
         let mut room = COPIES;
+        let began = Instant::now();
         for (number, place) in places.enumerate() {
             let place = &place;
+            if began.elapsed() > LONGEST && !place.busy {
+                break;
+            }
             // dynwf removed it, or nobody can tell any more what was in it: its own packet says so.
             if place.packet.is_some() && !place.git_dir.is_dir() {
                 continue;
@@ -265,73 +277,98 @@ impl Watch {
 
     /// The paths that changed in a place: tracked files, and new ones beside them that are not ignored.
     fn changed(&self, git: &Git, place: &Watched) -> Result<Vec<Vec<u8>>> {
-        let tracked = tracked(git, place)?;
-        let since = self.since(place);
-        let mut folders: BTreeMap<&[u8], bool> = BTreeMap::from([(&b""[..], false)]);
-        for path in &tracked {
-            let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
-            folders.extend(ends.map(|(end, _)| (&path[..end], false)));
-        }
-        for (folder, touched) in &mut folders {
-            let meta = place
-                .work
-                .join(OsStr::from_bytes(folder))
-                .symlink_metadata();
-            *touched = meta.map_or(true, |meta| !meta.is_dir() || is_since(&meta, since));
-        }
-        let mut changed = Vec::new();
-        for path in &tracked {
-            let folder = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-            match place.work.join(OsStr::from_bytes(path)).symlink_metadata() {
-                Ok(meta) if is_since(&meta, since) && !meta.is_dir() => changed.push(path.clone()),
-                // One that was missing before tells nothing, unless its folder changed.
-                Err(_) if folders.get(&path[..folder]) == Some(&true) => changed.push(path.clone()),
-                _ => {}
-            }
-        }
-        let touched = folders.iter().filter(|(_, touched)| **touched);
-        let touched: Vec<&[u8]> = touched.map(|(folder, _)| *folder).collect();
-        let known = |path: &[u8]| tracked.contains(path) || folders.contains_key(path);
-        let new = self.new_in(place, &touched, &known);
-        changed.extend(not_ignored(git, place, new)?);
-        Ok(changed)
-    }
-
-    /// What is new in folders that were changed.
-    fn new_in(
-        &self,
-        place: &Watched,
-        folders: &[&[u8]],
-        known: &dyn Fn(&[u8]) -> bool,
-    ) -> Vec<Vec<u8>> {
-        let mut new = Vec::new();
-        for folder in folders {
-            let entries = fs::read_dir(place.work.join(OsStr::from_bytes(folder)));
-            for entry in entries.into_iter().flatten().flatten() {
-                let name = entry.file_name();
-                let mut path = folder.to_vec();
-                if !path.is_empty() {
-                    path.push(b'/');
-                }
-                path.extend_from_slice(name.as_bytes());
-                let is_ours = path == b".git" || path == FACE;
-                let is_since = entry
-                    .metadata()
-                    .is_ok_and(|meta| is_since(&meta, self.since(place)));
-                if is_since && !is_ours && !known(&path) {
-                    new.push(path);
-                }
-            }
-        }
-        new
+        changed_since(git, place, self.since(place))
     }
 }
 
-/// The paths in a place's index.
-fn tracked(git: &Git, place: &Watched) -> Result<BTreeSet<Vec<u8>>> {
+/// Lists what changed in a workspace in which nobody has worked since it was made, at most a few of it.
+///
+/// # Errors
+/// If git or the file system fails.
+pub fn soiled(git: &Git, workspace: &Workspace) -> Result<Vec<RepoPath>> {
+    let admin = Path::new(&workspace.admin);
+    let Some(since) = ready(admin).filter(|_| !admin.join(WORKED).exists()) else {
+        return Ok(Vec::new());
+    };
+    let place = Watched::new("", Path::new(&workspace.path), admin);
+    let changed = changed_since(git, &place, since)?;
+    Ok(changed.into_iter().take(FEW).map(RepoPath::new).collect())
+}
+
+/// The paths that changed in a place: tracked files, and new ones beside them that are not ignored.
+fn changed_since(git: &Git, place: &Watched, since: (i64, i64)) -> Result<Vec<Vec<u8>>> {
+    let tracked = tracked(git, place)?;
+    let mut folders: BTreeMap<&[u8], bool> = BTreeMap::from([(&b""[..], false)]);
+    for path in &tracked {
+        let mut folder = path.as_slice();
+        while let Some(end) = folder.iter().rposition(|byte| *byte == b'/') {
+            folder = &folder[..end];
+            // Those above it came with the first file below it.
+            if folders.insert(folder, false).is_some() {
+                break;
+            }
+        }
+    }
+    for (folder, touched) in &mut folders {
+        let meta = place
+            .work
+            .join(OsStr::from_bytes(folder))
+            .symlink_metadata();
+        *touched = meta.map_or(true, |meta| !meta.is_dir() || is_since(&meta, since));
+    }
+    let mut changed = Vec::new();
+    for path in &tracked {
+        let folder = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        match place.work.join(OsStr::from_bytes(path)).symlink_metadata() {
+            Ok(meta) if is_since(&meta, since) && !meta.is_dir() => changed.push(path.clone()),
+            // One that was missing before tells nothing, unless its folder changed.
+            Err(_) if folders.get(&path[..folder]) == Some(&true) => changed.push(path.clone()),
+            _ => {}
+        }
+    }
+    let touched = folders.iter().filter(|(_, touched)| **touched);
+    let touched: Vec<&[u8]> = touched.map(|(folder, _)| *folder).collect();
+    let known = |path: &[u8]| {
+        let found = tracked.binary_search_by(|known| known.as_slice().cmp(path));
+        found.is_ok() || folders.contains_key(path)
+    };
+    let new = new_in(place, since, &touched, &known);
+    changed.extend(not_ignored(git, place, new)?);
+    Ok(changed)
+}
+
+/// What is new in folders that were changed.
+fn new_in(
+    place: &Watched,
+    since: (i64, i64),
+    folders: &[&[u8]],
+    known: &dyn Fn(&[u8]) -> bool,
+) -> Vec<Vec<u8>> {
+    let mut new = Vec::new();
+    for folder in folders {
+        let entries = fs::read_dir(place.work.join(OsStr::from_bytes(folder)));
+        for entry in entries.into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let mut path = folder.to_vec();
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name.as_bytes());
+            let is_ours = path == b".git" || path == FACE;
+            let is_since = entry.metadata().is_ok_and(|meta| is_since(&meta, since));
+            if is_since && !is_ours && !known(&path) {
+                new.push(path);
+            }
+        }
+    }
+    new
+}
+
+/// The paths in a place's index, sorted.
+fn tracked(git: &Git, place: &Watched) -> Result<Vec<Vec<u8>>> {
     let file = place.git_dir.join("index");
     if !file.exists() {
-        return Ok(BTreeSet::new());
+        return Ok(Vec::new());
     }
     // The length of an id does not matter for names in a repository that libgit2 can open.
     let id_bytes = if git.program_only() { 0 } else { 20 };
@@ -342,13 +379,19 @@ fn tracked(git: &Git, place: &Watched) -> Result<BTreeSet<Vec<u8>>> {
             .entries
             .into_iter()
             .filter(|entry| !entry.skip_worktree);
-        return Ok(paths.map(|entry| entry.path).collect());
+        return Ok(sorted(paths.map(|entry| entry.path).collect()));
     }
     let listed = git
         .command_in(&place.git_dir, &place.work)
         .args(["ls-files", "-z"])
         .ok()?;
-    Ok(nul_split(&listed).map(<[u8]>::to_vec).collect())
+    Ok(sorted(nul_split(&listed).map(<[u8]>::to_vec).collect()))
+}
+
+fn sorted(mut paths: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    paths.sort_unstable();
+    paths.dedup();
+    paths
 }
 
 fn not_ignored(git: &Git, place: &Watched, paths: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
@@ -365,100 +408,4 @@ fn not_ignored(git: &Git, place: &Watched, paths: Vec<Vec<u8>>) -> Result<Vec<Ve
         .into_iter()
         .filter(|path| !ignored.contains(path.as_slice()))
         .collect())
-}
-
-/// Copies a regular file, while there is room.
-fn keep(work: &Path, path: &[u8], to: &Path, room: &mut u64) -> Result<()> {
-    let from = work.join(OsStr::from_bytes(path));
-    let Ok(meta) = from.symlink_metadata() else {
-        return Ok(());
-    };
-    if !meta.is_file() || meta.len() > COPY || meta.len() > *room {
-        return Ok(());
-    }
-    *room -= meta.len();
-    let to = to.join(OsStr::from_bytes(path));
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    }
-    disk::remove_if_there(&to)?;
-    disk::copy_file(&from, &to, true).with_context(|| format!("copying {}", from.display()))
-}
-
-/// Commits the copies in `aside`, so that they are kept as long as the ref is there and can be compared. Nothing is
-/// merged. Does nothing where there is no copy. Filters and attributes are not obeyed.
-///
-/// # Errors
-/// If git fails.
-pub fn keep_strays(git: &Git, aside: &Path, keep: &RefName, at: Timestamp) -> Result<bool> {
-    let mut files = Vec::new();
-    list(aside, Path::new(""), &mut files)?;
-    if files.is_empty() {
-        return Ok(false);
-    }
-    let mut paths = Vec::new();
-    for file in &files {
-        paths.extend_from_slice(aside.join(file).as_os_str().as_bytes());
-        paths.push(b'\n');
-    }
-    let hashes = git
-        .command()
-        .args(["hash-object", "-w", "--no-filters", "--stdin-paths"])
-        .stdin(paths)
-        .text()?;
-    let mut entries = Vec::new();
-    for (hash, file) in hashes.lines().zip(&files) {
-        entries.extend_from_slice(format!("100644 {hash}\t").as_bytes());
-        entries.extend_from_slice(file.as_os_str().as_bytes());
-        entries.push(0);
-    }
-    let folder = tempfile::tempdir().context("making a temporary folder")?;
-    let index = folder.path().join("index");
-    git.command()
-        .env("GIT_INDEX_FILE", &index)
-        .args(["update-index", "-z", "--index-info"])
-        .stdin(entries)
-        .ok()?;
-    let tree = git
-        .command()
-        .env("GIT_INDEX_FILE", &index)
-        .arg("write-tree")
-        .text()?;
-    let commit = git.commit(&CommitSpec {
-        tree: tree.parse().context("reading the tree of the copies")?,
-        parents: Vec::new(),
-        message: "dynwf: changed outside of its workspace while a unit ran\n".to_owned(),
-        at,
-    })?;
-    let update = RefUpdate {
-        name: keep.clone(),
-        old: git.read_ref(keep)?,
-        new: Some(commit),
-    };
-    match git.update_refs(&[update], "dynwf: strays kept")? {
-        RefMove::Moved | RefMove::Already => Ok(true),
-        RefMove::Refused { name, .. } => bail!("{name} was moved meanwhile"),
-    }
-}
-
-/// The plain files below a folder that git can name one a line, sorted.
-fn list(root: &Path, below: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let folder = root.join(below);
-    if !folder.exists() {
-        return Ok(());
-    }
-    let mut names = Vec::new();
-    for entry in fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
-        names.push(entry?.file_name());
-    }
-    names.sort();
-    for name in names {
-        let path = below.join(&name);
-        if root.join(&path).is_dir() {
-            list(root, &path, files)?;
-        } else if !name.as_bytes().contains(&b'\n') {
-            files.push(path);
-        }
-    }
-    Ok(())
 }

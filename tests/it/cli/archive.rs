@@ -124,6 +124,24 @@ fn a_recipe_is_kept_shown_and_used_again() {
         .says("by-crate  1 packet");
     let list = dynwf.line("recipe list --json").success().json();
     assert_eq!(list["recipes"][0]["name"], "by-crate");
+    // Scripts are recipes too, by name.
+    repo.write(
+        ".workflow/recipes/ours.js",
+        "export const meta = { name: 'ours', description: 'What we do' }\nreturn 1\n",
+    );
+    dynwf
+        .line("recipe list")
+        .success()
+        .says("ours  script  What we do")
+        .says("council  script  ");
+    let list = dynwf.line("recipe list --json").success().json();
+    assert_eq!(list["scripts"][0]["name"], "ours");
+    assert_eq!(list["scripts"][0]["file"], ".workflow/recipes/ours.js");
+    dynwf.line("recipe show ours").success().says("return 1");
+    dynwf
+        .line("recipe use ours again")
+        .expect_code(2)
+        .complains("dynwf script run ours");
     dynwf
         .line("recipe show by-crate")
         .success()

@@ -214,6 +214,33 @@ fn a_stray_in_a_workspace_that_waits_for_its_worker_is_not_taken_for_its_work() 
 }
 
 #[test]
+fn a_workspace_that_somebody_changed_before_its_worker_began_is_made_anew() {
+    let repo = TestRepo::small()
+        .in_use()
+        .planned(&plan_of(&[("net", &line_in("net"))]));
+    let dynwf = Dynwf::new(&repo);
+    dynwf.line("split lines").success();
+    let lib = repo
+        .place()
+        .join("repo.dynwf/lines/net/crates/net/src/lib.rs");
+    fs::write(&lib, "// nobody knows who wrote this\n").expect("the workspace is there");
+    let said = dynwf.line("run lines").expect_code(3);
+    said.complains("somebody else changed its workspace before: crates/net/src/lib.rs");
+    let merged = repo.git(["show", "dynwf/lines/integration:crates/net/src/lib.rs"]);
+    assert!(
+        merged.contains("// net") && !merged.contains("nobody"),
+        "{merged}"
+    );
+    let kept = repo.git([
+        "for-each-ref",
+        "--format=%(refname)",
+        "refs/dynwf/rescue/lines/net",
+    ]);
+    let kept = repo.git(["show", &format!("{kept}:crates/net/src/lib.rs")]);
+    assert!(kept.contains("nobody"), "{kept}");
+}
+
+#[test]
 fn a_stray_beside_a_worker_is_told_where_that_one_may_not_write() {
     let repo = TestRepo::small().in_use();
     let wait = |name: &str| {

@@ -80,6 +80,9 @@ fn a_dead_agent_is_null_and_never_reads_as_success() {
     assert_eq!(document["census"]["null"], 1);
     assert_eq!(document["census"]["nulls"][0]["label"], "Doomed");
     run(&repo, &file, &[]).expect_code(1).complains("Doomed");
+    let report = repo.read(".workflow/dead/final-report.md");
+    assert!(report.contains("## Script"), "{report}");
+    assert!(report.contains("calls: 0 done, 1 null"), "{report}");
 }
 
 #[test]
@@ -91,6 +94,9 @@ fn a_failing_script_says_where_and_keeps_what_was_done() {
         "report('kept')\nawait sh('echo x > made.txt')\nthrow new Error('too bad')\n",
     );
     let document = run(&repo, &file, &["--json"]).expect_code(1).json();
+    let report = repo.read(".workflow/fails/final-report.md");
+    assert!(report.contains("failed: "), "{report}");
+    assert!(report.contains("too bad"), "{report}");
     let error = document["run"]["error"].as_str().unwrap();
     assert!(
         error.contains("too bad") && error.contains("fails.js:4"),
