@@ -33,20 +33,14 @@ pub(super) fn live(source: &str, folder: &Path) -> Result<String> {
     let (mut writer, _) = Journal::open(&Store::new(folder), &slug()?)?;
     let (engine, mut said) = start(source)?;
     let mut waiting: VecDeque<Call> = VecDeque::new();
-    // Answers that are handed over and not yet taken in; the script is idle once after each, and once at its start.
-    let mut on_the_way: u64 = 1;
     let mut answered = 0;
     while let Some(said) = said.blocking_recv() {
         match said {
             Said::Called(calls) => waiting.extend(calls),
-            Said::Idle => {
-                on_the_way -= 1;
-                if on_the_way == 0 {
-                    for answer in batch(&mut writer, &mut waiting, answered)? {
-                        on_the_way += 1;
-                        answered += 1;
-                        engine.answer(answer);
-                    }
+            Said::Idle(taken) if taken == answered => {
+                for answer in batch(&mut writer, &mut waiting, answered)? {
+                    answered += 1;
+                    engine.answer(answer);
                 }
             }
             Said::Ended(ended) => return Ok(ended?.value),
@@ -144,7 +138,7 @@ pub(super) fn replay(source: &str, folder: &Path) -> Result<String> {
         }
     }
     let mut known = Exact::new(record);
-    let mut on_the_way: u64 = 1;
+    let mut answered = 0;
     let (engine, mut said) = start(source)?;
     while let Some(said) = said.blocking_recv() {
         match said {
@@ -153,13 +147,10 @@ pub(super) fn replay(source: &str, folder: &Path) -> Result<String> {
                     known.called(call)?;
                 }
             }
-            Said::Idle => {
-                on_the_way -= 1;
-                if on_the_way == 0 {
-                    while on_the_way == 0 || known.is_due() {
-                        engine.answer(known.deliver()?.context("the record is used up")?);
-                        on_the_way += 1;
-                    }
+            Said::Idle(taken) if taken == answered => {
+                while taken == answered || known.is_due() {
+                    engine.answer(known.deliver()?.context("the record is used up")?);
+                    answered += 1;
                 }
             }
             Said::Ended(ended) => return Ok(ended?.value),

@@ -391,9 +391,15 @@ fn read(context: &Context, name: &str) -> Result<Read> {
         (None, None) => {
             let mut known = script_names(&tops);
             known.extend(recipes::ALL.map(|recipe| recipe.name.to_owned()));
+            let slug = name.parse::<Slug>().ok();
+            let run = slug.and_then(|slug| context.store.read(&slug).ok().flatten());
             return Err(usage(
                 format!("there is no script {name}"),
-                format!("name a file; by name there are {}", known.join(", ")),
+                if run.is_some_and(|run| run.script.is_some()) {
+                    format!("the run of that name goes on with dynwf script run --name {name}")
+                } else {
+                    format!("name a file; by name there are {}", known.join(", "))
+                },
             ));
         }
     };

@@ -11,7 +11,8 @@ use git2::Odb;
 use sha2::{Digest as _, Sha256};
 
 use super::repo::Git;
-use super::tree::{RawEntry, entries, hex, is_missing, read_tree};
+use super::tree::{RawEntry, entries, is_missing, read_tree};
+use crate::model::hex::hex;
 use crate::model::id::TreeId;
 use crate::model::path::RepoPath;
 

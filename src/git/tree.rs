@@ -7,6 +7,7 @@ use git2::{ObjectType, Odb};
 
 use super::object::{TreeEntry, oid};
 use super::repo::Git;
+use crate::model::hex::hex;
 use crate::model::id::{CommitId, TreeId};
 use crate::model::path::RepoPath;
 
@@ -217,15 +218,4 @@ fn canonical(mode: u32) -> u32 {
         kind @ (0o120_000 | DIRECTORY) => kind,
         _ => 0o160_000,
     }
-}
-
-/// Bytes in lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
 }

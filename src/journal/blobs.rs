@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
 use super::folder::{make_folder, write_new};
-use super::record::hex;
+use crate::model::hex::hex;
 use crate::model::script::Kept;
 
 /// The longest text that stays in the journal, in bytes.

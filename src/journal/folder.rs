@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use super::record;
 use crate::error::Failure;
+use crate::model::hex::hex;
 
 /// Returns random bytes as hexadecimal text.
 pub(super) fn random_hex(bytes: usize) -> Result<String> {
@@ -15,7 +15,7 @@ pub(super) fn random_hex(bytes: usize) -> Result<String> {
     File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut buffer))
         .context("reading /dev/urandom")?;
-    Ok(record::hex(&buffer))
+    Ok(hex(&buffer))
 }
 
 /// Writes a file that nobody sees half-written and that never takes another's place. Returns whether it is

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::event::{Event, EventKind};
+use crate::model::hex::hex;
 
 /// The format that this dynwf writes, and the newest that it reads.
 pub(super) const VERSION: u32 = 1;
@@ -25,11 +26,14 @@ pub(super) const NO_LINE: &str = "0000000000000000";
 /// How each line begins, before the eight digits of its check.
 const OPENING: &str = "{\"crc\":\"";
 
+/// What stands for the check until it is known.
+const NO_CRC: &str = "00000000";
+
 /// What stands between the check and what it covers.
 const AFTER_CRC: &str = "\",";
 
 /// Where the checked bytes begin.
-const CHECKED_FROM: usize = OPENING.len() + 8 + AFTER_CRC.len();
+const CHECKED_FROM: usize = OPENING.len() + NO_CRC.len() + AFTER_CRC.len();
 
 /// Why a line is no record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,19 +72,25 @@ pub(super) fn encode(
     prev: &str,
     more: bool,
 ) -> Result<String, serde_json::Error> {
-    let fact = serde_json::to_string(&event.kind)?;
-    let (seq, at) = (event.seq, event.at);
-    let fields = fact.strip_prefix('{').unwrap_or(&fact);
-    let more = if more { "\"more\":true," } else { "" };
-    let rest =
-        format!("\"seq\":{seq},\"prev\":\"{prev}\",\"at\":\"{at}\",\"v\":{VERSION},{more}{fields}");
-    let line = format!(
-        "{OPENING}{:08x}{AFTER_CRC}{rest}",
-        crc32fast::hash(rest.as_bytes())
+    let (start, seq, at) = (out.len(), event.seq, event.at);
+    let more = if more { ",\"more\":true" } else { "" };
+    let head = format!(
+        "{OPENING}{NO_CRC}{AFTER_CRC}\"seq\":{seq},\"prev\":\"{prev}\",\"at\":\"{at}\",\"v\":{VERSION}{more}"
     );
-    out.extend_from_slice(line.as_bytes());
+    out.extend_from_slice(head.as_bytes());
+    let fact = out.len();
+    if let Err(error) = serde_json::to_writer(&mut *out, &event.kind) {
+        out.truncate(start);
+        return Err(error);
+    }
+    // A fact is an object: its fields stand beside those of the head.
+    out[fact] = b',';
+    let crc = crc32fast::hash(&out[start + CHECKED_FROM..]);
+    let place = start + OPENING.len();
+    out[place..place + NO_CRC.len()].copy_from_slice(hex(&crc.to_be_bytes()).as_bytes());
+    let hash = short_hash(&out[start..]);
     out.push(b'\n');
-    Ok(short_hash(line.as_bytes()))
+    Ok(hash)
 }
 
 /// Reads a line (without its newline) that must be the next after one with this number and this short hash.
@@ -116,15 +126,6 @@ pub(super) fn is_whole(line: &[u8]) -> bool {
 /// Returns the beginning of the SHA-256 of a line (without its newline).
 pub(super) fn short_hash(line: &[u8]) -> String {
     hex(&Sha256::digest(line)[..8])
-}
-
-/// Returns bytes as lower-case hexadecimal text.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        out.push_str(&format!("{byte:02x}"));
-    }
-    out
 }
 
 fn stated_crc(line: &[u8]) -> Option<u32> {

@@ -9,6 +9,7 @@ pub mod event;
 mod event_name;
 pub mod evidence;
 pub mod gate;
+pub mod hex;
 pub mod id;
 pub mod op;
 pub mod packet;

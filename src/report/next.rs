@@ -343,7 +343,7 @@ fn raise_the_budget(state: &RunState) -> Option<Next> {
         let more = more.unwrap_or_default().saturating_mul(2);
         (
             limit.of_workflow(),
-            vec![format!("dynwf script run {slug} --budget {more}")],
+            vec![format!("dynwf script run --name {slug} --budget {more}")],
         )
     } else {
         let file = format!(".workflow/{slug}/plan.toml");

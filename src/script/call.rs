@@ -3,6 +3,7 @@
 //! Invariants: a call is made of JSON alone, so that it can be kept and compared; the key covers everything that can
 //! change the answer, and nothing that only changes how the call is shown (label, phase, place).
 
+use crate::model::hex::hex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -321,15 +322,4 @@ pub fn key(kind: CallKind, fields: &Map<String, Value>) -> String {
         hash.update(value.to_string().as_bytes());
     }
     hex(&hash.finalize())
-}
-
-/// Bytes as lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
 }

@@ -55,5 +55,5 @@ pub fn prelude_hash() -> String {
     let mut hash = Sha256::new();
     hash.update(POISON);
     hash.update(PRELUDE);
-    call::hex(&hash.finalize())
+    crate::model::hex::hex(&hash.finalize())
 }

@@ -6,7 +6,8 @@
 (host) => {
   "use strict";
   const { begin, say, nulls, isPromise, isError, resolveWorkflow } = host;
-  const { apply, defineProperty } = Reflect;
+  const { apply, defineProperty, getPrototypeOf } = Reflect;
+  const objects = Object.prototype;
   const { isArray } = Array;
   const { freeze, keys } = Object;
   const { stringify, parse } = JSON;
@@ -84,14 +85,21 @@
     return number;
   };
   const none = { __proto__: null };
+  /** Whether the options that were read last are but a label and a phase, as most are. */
+  let plain = true;
   const options = (value, what, known) => {
+    plain = true;
     if (value === undefined || value === null) return none;
     if (typeof value !== "object" || isArray(value) || isPromise(value))
       throw new TypeErrorOf(`${what} options must be an object`);
     const names = keys(value);
     for (let i = 0; i < names.length; i++) {
-      if (known[names[i]] !== true) say("once", `${what}() knows no option \`${clean(names[i])}\`: it is ignored`);
+      const name = names[i];
+      if (known[name] !== true) say("once", `${what}() knows no option \`${clean(name)}\`: it is ignored`);
+      else if (name !== "label" && name !== "phase") plain = false;
     }
+    const from = getPrototypeOf(value);
+    if (from !== objects && from !== null) plain = false;
     return value;
   };
   const know = (names) => {
@@ -164,7 +172,7 @@
       const phase = mayString(given.phase, `${what} phase`) ?? current;
       const inner = run.place;
       const where = inner === "" ? place : place === "" ? inner : `${place} ${inner}`;
-      return begin(kind, stringify(body), label === undefined ? "" : apply(trim, label, []), phase, where);
+      return begin(kind, typeof body === "string" ? body : stringify(body), label === undefined ? "" : apply(trim, label, []), phase, where);
     };
     return {
       __proto__: null,
@@ -172,6 +180,7 @@
         affordable();
         const text = must(prompt, "agent prompt");
         const o = options(given, "agent", AGENT);
+        if (plain) return call("agent", `{"prompt":${stringify(text)}}`, o, "agent");
         const { isolation } = o;
         const isolated = isolation === "worktree";
         if (!isolated && isolation !== undefined && isolation !== null && isolation !== false && isolation !== "none")

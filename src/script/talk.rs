@@ -22,8 +22,9 @@ pub enum Said {
     Nulled(Nulled),
     /// Something that the author should know.
     Warned(String),
-    /// Everything that follows from the start or from the last answer has happened: the next one may come.
-    Idle,
+    /// Everything that follows from the start and from so many answers has happened, and no more are there: the script
+    /// waits.
+    Idle(u64),
     /// The script is over; nothing comes after this.
     Ended(Result<Outcome, ScriptError>),
 }

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, TryRecvError};
 
 use rquickjs::context::{EvalOptions, intrinsic};
 use rquickjs::{
@@ -26,6 +26,9 @@ use super::{POISON, PRELUDE, rejections};
 
 /// More memory for the words about a script that used up its own.
 const LAST_MEMORY: usize = 64 * 1024 * 1024;
+
+/// How much is allocated before the engine first looks for circles of garbage, in bytes: a large script looks less often.
+const GARBAGE: usize = 8 * 1024 * 1024;
 
 /// How many promise jobs run between two looks at the clock.
 const JOBS_A_LOOK: u32 = 128;
@@ -103,6 +106,7 @@ impl World {
         };
         let runtime = Runtime::new().map_err(broken)?;
         runtime.set_memory_limit(setup.limits.memory);
+        runtime.set_gc_threshold(GARBAGE);
         runtime.set_max_stack_size(setup.limits.stack);
         let context = Context::custom::<Chosen>(&runtime).map_err(broken)?;
         let rejections = rejections::Unhandled::watch(&runtime);
@@ -155,20 +159,29 @@ impl World {
     fn run(&self, say: &Voice, told: &Receiver<Told>) -> Result<Outcome, ScriptError> {
         self.turn(|ctx| self.start(ctx))?;
         let mut awaited = false;
+        let mut taken = 0;
         loop {
-            self.flush(say, &mut awaited);
             if let Some(ended) = self.end() {
                 return ended;
             }
-            if !say.say(Said::Idle) {
-                return Err(ScriptError::new(ErrorKind::Aborted, "the host is gone"));
-            }
             say.turn();
-            let heard = told.recv();
+            let heard = match told.try_recv() {
+                Err(TryRecvError::Empty) => {
+                    self.flush(say, &mut awaited);
+                    if !say.say(Said::Idle(taken)) {
+                        return Err(ScriptError::new(ErrorKind::Aborted, "the host is gone"));
+                    }
+                    told.recv().ok()
+                }
+                heard => heard.ok(),
+            };
             say.turn();
             match heard {
-                Ok(Told::Answer(answer)) => self.deliver(&answer)?,
-                Ok(Told::Abort) | Err(_) => {
+                Some(Told::Answer(answer)) => {
+                    self.deliver(&answer)?;
+                    taken += 1;
+                }
+                Some(Told::Abort) | None => {
                     self.turn(|ctx| self.abort(ctx))?;
                     return Err(ScriptError::new(
                         ErrorKind::Aborted,

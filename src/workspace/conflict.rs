@@ -13,12 +13,12 @@ use anyhow::{Context as _, Result, bail};
 
 use super::collect::record;
 use super::disk::{self, Rights};
-use super::index::hexadecimal;
 use super::place::{CONFLICT, unfinished};
 use super::place::{Place, id_bytes};
 use super::reset::reset;
 use super::survey::nul_split;
 use crate::git::Git;
+use crate::model::hex::hex;
 use crate::model::id::{CommitId, TreeId};
 use crate::model::packet::Workspace;
 use crate::model::path::RepoPath;
@@ -91,7 +91,7 @@ pub fn open_conflict(
     let mut text = format!("{onto} {tip}\n");
     for path in unmerged(&place)? {
         let stamp = stamp(&place.work.join(disk::os_path(&path)));
-        let name = hexadecimal(&path);
+        let name = hex(&path);
         text.push_str(&format!("{name} {stamp}\n"));
     }
     Rights::like(git.common_dir())?.replace(&place.admin.join(CONFLICT), text.as_bytes())

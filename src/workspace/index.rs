@@ -4,10 +4,10 @@
 //! forms are [`Parsed::OtherForm`]: the caller has git rewrite its private copy first. Nothing here trusts the
 //! bytes: every length is checked, a damaged file is an error and never a panic.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use crate::model::hex::hex;
 use anyhow::{Context as _, Result, bail};
 
 /// The stat fields that git records, as it records them (cut to 32 bits). Times are (seconds, nanoseconds).
@@ -202,7 +202,7 @@ fn entry(bytes: &mut Bytes<'_>, id_bytes: usize) -> Result<Option<Entry>> {
         0o040_000 => return Ok(None),
         _ => bail!("an entry has the mode {mode:o}"),
     };
-    let gitlink = (kind == Kind::Directory).then(|| hexadecimal(id));
+    let gitlink = (kind == Kind::Directory).then(|| hex(id));
     Ok(Some(Entry {
         path,
         kind,
@@ -210,15 +210,6 @@ fn entry(bytes: &mut Bytes<'_>, id_bytes: usize) -> Result<Option<Entry>> {
         stat,
         gitlink,
     }))
-}
-
-/// The bytes in lower-case hexadecimal.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 impl Index {

@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Sample, on_every_kind};
 use crate::error::{ExitCode, code_of};
-use crate::git::tree::hex;
 use crate::git::{CommitSpec, Git};
+use crate::model::hex::hex;
 use crate::model::id::{CommitId, TreeId};
 
 fn spec(git: &Git, parent: &CommitId) -> CommitSpec {

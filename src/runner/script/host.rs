@@ -190,8 +190,8 @@ impl Host {
                 let text = format!("{} is null: {}", nulled.place, nulled.message);
                 self.say(Saying::Warning, text)?;
             }
-            Said::Idle => {
-                self.busy = false;
+            Said::Idle(taken) => {
+                self.busy = taken != self.given;
                 self.deliver();
             }
             Said::Ended(result) => self.ended(result)?,

@@ -200,7 +200,7 @@ pub fn preview(setup: Setup, mut reuse: Reuse) -> Result<Preview, ScriptError> {
                     reuse.called(call);
                 }
             }
-            Said::Idle => {
+            Said::Idle(_) => {
                 if let Some(answer) = reuse.deliver() {
                     engine.answer(answer);
                 } else {

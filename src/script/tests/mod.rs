@@ -98,7 +98,7 @@ pub(super) fn run_in_order(
     let mut waiting = VecDeque::new();
     while let Some(word) = said.blocking_recv() {
         match word {
-            Said::Idle => match next(&mut waiting) {
+            Said::Idle(_) => match next(&mut waiting) {
                 Some(call) => engine.answer(answer(&call)),
                 None => engine.abort(),
             },

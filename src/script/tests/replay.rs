@@ -40,7 +40,7 @@ fn drive(
                     }
                 }
             }
-            Said::Idle => {
+            Said::Idle(_) => {
                 if record.answers.len() == most {
                     return Ok((record, ran, None));
                 }
