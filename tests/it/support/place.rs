@@ -63,7 +63,7 @@ impl Place {
 
     /// A command that inherits nothing but what is named here.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new(program);
+        let mut command = with_signals(program.as_ref());
         let home = self.home();
         command
             .env_clear()
@@ -80,6 +80,21 @@ impl Place {
             .env("TZ", "UTC");
         command
     }
+}
+
+/// A command that hears an interrupt even where the suite was started with `nohup` or behind a shell's `&`, which let it be
+/// ignored: dynwf honours that, so a test that interrupts it would wait for ever.
+fn with_signals(program: &OsStr) -> Command {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The bits of HUP, INT, QUIT and TERM.
+    if ignored.unwrap_or(0) & 0x4007 == 0 {
+        return Command::new(program);
+    }
+    let mut command = Command::new("env");
+    command.arg("--default-signal").arg(program);
+    command
 }
 
 /// The machine's search path, with the git that the suite is asked to use in front, and the fake agent at the end.
