@@ -26,7 +26,8 @@
 
   // --- reading what the script gives
 
-  const clean = (text) => apply(toWellFormed, text, []);
+  const nothingElse = freeze([]);
+  const clean = (text) => apply(toWellFormed, text, nothingElse);
   const show = (value) => {
     try {
       if (typeof value === "string") return clean(value);
@@ -172,7 +173,7 @@
       const phase = mayString(given.phase, `${what} phase`) ?? current;
       const inner = run.place;
       const where = inner === "" ? place : place === "" ? inner : `${place} ${inner}`;
-      return begin(kind, typeof body === "string" ? body : stringify(body), label === undefined ? "" : apply(trim, label, []), phase, where);
+      return begin(kind, typeof body === "string" ? body : stringify(body), label === undefined ? "" : apply(trim, label, nothingElse), phase, where);
     };
     return {
       __proto__: null,

@@ -28,7 +28,7 @@ use super::{POISON, PRELUDE, rejections};
 const LAST_MEMORY: usize = 64 * 1024 * 1024;
 
 /// How much is allocated before the engine first looks for circles of garbage, in bytes: a large script looks less often.
-const GARBAGE: usize = 8 * 1024 * 1024;
+const GARBAGE: usize = 32 * 1024 * 1024;
 
 /// How many promise jobs run between two looks at the clock.
 const JOBS_A_LOOK: u32 = 128;

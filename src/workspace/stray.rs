@@ -37,7 +37,7 @@ const FEW: usize = 5;
 
 /// How long places are looked at after one unit. In large repositories with many packets the last ones are not looked
 /// at then; [`soiled`] still sees whether a workspace is as it was made before its worker begins.
-const LONGEST: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_millis(150);
 
 /// The folder in a checkout that dynwf itself writes while units run.
 const FACE: &[u8] = b".workflow";
