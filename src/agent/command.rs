@@ -1,8 +1,9 @@
-//! The `command` agent: a shell command, judged by its exit code alone.
+//! The `command` agent: a shell command or a program, judged by its exit code alone.
 
 use anyhow::Result;
 
 use super::contract::{Agent, Call, Launch, Reader};
+use super::stream::program;
 use super::verdict::{AgentEvent, Verdict, spoiled};
 use crate::error::Failure;
 use crate::model::plan::COMMAND_AGENT;
@@ -11,7 +12,8 @@ use crate::model::unit::UnitOutcome;
 /// How much of the end of the output is kept as the result's text, in bytes.
 const KEPT: usize = 64 * 1024;
 
-/// Runs the packet's `run`, else the `run` of the agent's table, with `/bin/sh -c`.
+/// Runs the packet's `run`, else the `run` of the agent's table, with `/bin/sh -c`; else the table's `program` with its
+/// `args`.
 pub(super) struct Command;
 
 impl Agent for Command {
@@ -20,14 +22,20 @@ impl Agent for Command {
     }
 
     fn argv(&self, call: &Call<'_>) -> Result<Launch> {
-        let run = call
-            .run
-            .or(call.config.run.as_deref())
-            .filter(|run| !run.trim().is_empty())
-            .ok_or_else(|| {
-                Failure::usage("a command agent has no command to run")
-                    .hint("give the packet or the agent's table a `run = \"…\"`")
-            })?;
+        let run = call.run.or(call.config.run.as_deref());
+        let Some(run) = run.filter(|run| !run.trim().is_empty()) else {
+            if call.program.is_none() && call.config.program.is_none() {
+                return Err(Failure::usage("a command agent has no command to run")
+                    .hint("give the packet a `run = \"…\"`, or the agent's table a `run` or a `program`")
+                    .into());
+            }
+            let mut argv = vec![program(call, COMMAND_AGENT)];
+            argv.extend(call.config.args.iter().cloned());
+            return Ok(Launch {
+                argv,
+                ..Launch::default()
+            });
+        };
         let mut argv = vec!["/bin/sh".to_owned(), "-c".to_owned(), run.to_owned()];
         if !call.config.args.is_empty() {
             // The first argument after the script is its `$0`.
@@ -116,6 +124,15 @@ mod tests {
             ["/bin/sh", "-c", "sed -i s/a/b/ x"]
         );
         assert_eq!(argv(None), ["/bin/sh", "-c", "mine < $DYNWF_PROMPT_FILE"]);
+        // A table may name a program instead.
+        let config = AgentConfig {
+            program: Some("/opt/bot".into()),
+            args: vec!["--quiet".into()],
+            ..AgentConfig::default()
+        };
+        let argv = |run| launch(run, &config).unwrap().argv;
+        assert_eq!(argv(None), ["/opt/bot", "--quiet"]);
+        assert_eq!(argv(Some("x")), ["/bin/sh", "-c", "x", "sh", "--quiet"]);
         let error = launch(Some("  "), &AgentConfig::default()).unwrap_err();
         assert_eq!(crate::error::code_of(&error), crate::error::ExitCode::Usage);
     }

@@ -11,6 +11,7 @@ use super::output;
 use crate::agent::{self, client};
 use crate::config::{AgentConfig, Config, SandboxMode};
 use crate::error::ExitCode;
+use crate::model::plan::COMMAND_AGENT;
 use crate::process::sandbox::{self, Kind};
 use crate::report::json;
 
@@ -107,12 +108,14 @@ pub(super) fn describe(agent: &Found) -> String {
             agent.name
         )),
         (Some(_), Some(path)) => {
-            words.push(agent.version.clone().unwrap_or_else(|| {
-                agent
-                    .trouble
-                    .clone()
-                    .unwrap_or_else(|| "version unknown".to_owned())
-            }));
+            if agent.adapter != COMMAND_AGENT {
+                words.push(agent.version.clone().unwrap_or_else(|| {
+                    agent
+                        .trouble
+                        .clone()
+                        .unwrap_or_else(|| "version unknown".to_owned())
+                }));
+            }
             words.push(path.display().to_string());
         }
     }
@@ -181,7 +184,12 @@ fn sandbox_of(config: &Config, table: &AgentConfig) -> String {
 }
 
 fn ask(agent: &mut Found) {
-    let Some(path) = &agent.path else {
+    // Whatever a command agent starts need not know the question.
+    let Some(path) = agent
+        .path
+        .as_ref()
+        .filter(|_| agent.adapter != COMMAND_AGENT)
+    else {
         return;
     };
     match crate::process::ask(path, &["--version"], LIMIT) {

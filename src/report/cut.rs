@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::words::{padded, width};
+use super::words::{counted, padded, width};
 use crate::model::carve::Carved;
 use crate::model::id::{CommitId, Slug};
 use crate::model::path::printable;
@@ -93,8 +93,9 @@ pub fn table(shown: &Shown<'_>) -> String {
     let files: usize = cut.rows.iter().map(|row| row.files).sum();
     let bytes: u64 = cut.rows.iter().map(|row| row.bytes).sum();
     text.push_str(&format!(
-        "{} packets, {files} files, {bytes} bytes, from {}\n",
-        cut.rows.len(),
+        "{}, {}, {bytes} bytes, from {}\n",
+        counted(cut.rows.len(), "packet"),
+        counted(files, "file"),
         shown.base.short()
     ));
     if let Some(carved) = shown.carved {
