@@ -41,6 +41,7 @@ pub(super) fn lines(pairs: &[PairView], look: Look) -> Vec<String> {
 pub(super) fn list(state: &RunState) -> Vec<String> {
     state
         .meeting()
+        .into_iter()
         .map(|pair| {
             let [one, other] = &pair.packets;
             if pair.files.is_empty() {

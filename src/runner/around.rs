@@ -18,6 +18,15 @@ use crate::model::unit::WorkspaceName;
 use crate::process::UnitDir;
 use crate::workspace::{self, Sibling, Watch};
 
+/// Notes that somebody begins to work in a packet's workspace, or has ended: only those are looked at from elsewhere, and in
+/// the person's checkout nothing is written.
+pub(super) fn note_work(scene: &Scene<'_>) -> Result<()> {
+    match scene.name.packet() {
+        Some(_) => workspace::note_work(scene.workspace),
+        None => Ok(()),
+    }
+}
+
 /// Notes how things stand around a unit.
 pub(super) fn note(scene: &Scene<'_>, folder: &UnitDir) -> Result<()> {
     let state = scene.state;

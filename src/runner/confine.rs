@@ -59,7 +59,7 @@ pub(super) fn kind(mode: SandboxMode) -> Result<Kind> {
 pub(super) fn confine(scene: &Scene<'_>, folder: &UnitDir, task: &mut Task) -> Result<()> {
     let config = scene.config();
     let kind = kind(mode(scene.tools, &config))?;
-    workspace::note_work(scene.workspace)?;
+    around::note_work(scene)?;
     if kind == Kind::None {
         // All processes of the person would be counted.
         let limits = Limits {
@@ -134,7 +134,7 @@ pub(super) fn release(scene: &Scene<'_>, folder: &UnitDir) -> Result<Vec<PacketI
         copy.give_back()
             .context("giving refreshed credentials back")?;
     }
-    workspace::note_work(scene.workspace)?;
+    around::note_work(scene)?;
     around::look(scene, folder)
 }
 

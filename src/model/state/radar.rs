@@ -19,15 +19,25 @@ impl RunState {
         })
     }
 
-    /// The pairs of packets on their way whose changes meet, as far as they were looked at.
-    pub fn meeting(&self) -> impl Iterator<Item = &Pair> {
-        let holds = |id: &PacketId, tip: &CommitId| {
-            self.on_their_way()
-                .any(|(other, work)| other == id && work.tip == *tip)
-        };
-        self.radar.pairs.iter().filter(move |pair| {
-            let [one, other] = &pair.packets;
-            holds(one, &pair.tips[0]) && holds(other, &pair.tips[1])
-        })
+    /// The pairs of packets on their way whose changes meet, as far as they were looked at, in the plan's order: when
+    /// they were looked at depends on who was done first.
+    pub fn meeting(&self) -> Vec<&Pair> {
+        let way: Vec<(&PacketId, &CommitId)> = self
+            .on_their_way()
+            .map(|(id, work)| (id, &work.tip))
+            .collect();
+        let place = |id, tip| way.iter().position(|there| *there == (id, tip));
+        let mut meeting: Vec<((usize, usize), &Pair)> = self
+            .radar
+            .pairs
+            .iter()
+            .filter_map(|pair| {
+                let [one, other] = &pair.packets;
+                let at = (place(one, &pair.tips[0])?, place(other, &pair.tips[1])?);
+                Some((at, pair))
+            })
+            .collect();
+        meeting.sort_by_key(|(at, _)| *at);
+        meeting.into_iter().map(|(_, pair)| pair).collect()
     }
 }

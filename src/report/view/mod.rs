@@ -65,7 +65,7 @@ impl StatusView {
             updated_at: state.at,
             seconds: 0,
             next: what_to_do(state),
-            radar: state.meeting().map(pair_view).collect(),
+            radar: state.meeting().into_iter().map(pair_view).collect(),
             script: ScriptView::of(state),
         };
         view.refresh(now);
