@@ -16,7 +16,7 @@ use crate::model::scope::Scope;
 
 /// Well-known lock files, and the command that brings one in line with its manifest: run in the file's own
 /// folder, with the lock file of the integration branch in place. None of them runs a script of a package.
-const LOCK_FILES: [(&str, &str); 8] = [
+const LOCK_FILES: [(&str, &str); 9] = [
     (
         "Cargo.lock",
         "cargo update --workspace --offline || cargo update --workspace",
@@ -28,6 +28,14 @@ const LOCK_FILES: [(&str, &str); 8] = [
     (
         "pnpm-lock.yaml",
         "pnpm install --lockfile-only --ignore-scripts",
+    ),
+    // The first yarn cannot but install, so it does that elsewhere.
+    (
+        "yarn.lock",
+        "case $(yarn --version) in \
+         1.*) m=$(mktemp -d); yarn install --ignore-scripts --non-interactive --modules-folder \"$m\"; s=$?; \
+         rm -rf \"$m\"; exit $s ;; \
+         *) yarn install --mode=update-lockfile ;; esac",
     ),
     ("go.sum", "go mod tidy"),
     ("poetry.lock", "poetry lock"),

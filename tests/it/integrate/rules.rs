@@ -134,45 +134,65 @@ fn a_conflict_with_a_file_that_no_rule_names_is_left_whole() {
     assert!(text.contains("<<<<<<<"), "{text}");
 }
 
-#[test]
-fn known_lock_files_are_written_by_their_tool_in_their_folder() {
+/// Two packets that add to a lock file and to the manifests beside it, and a tool that writes it from those, if it is
+/// called as `called` says; returns how the second packet is merged, and the file.
+fn by_its_tool(lock: &str, tool: &str, called: &str, wanted: bool) -> (TestRepo, String) {
     let adds = |id: &str| {
-        let run = format!("echo '{id}' >> sub/Cargo.lock; echo '{id}' > sub/{id}.toml");
+        let run = format!("echo '{id}' >> sub/{lock}; echo '{id}' > sub/{id}.toml");
         touching(id, "sub/**", &run)
     };
-    for (wanted, code) in [(true, 3), (false, 4)] {
-        let repo = TestRepo::small();
-        repo.write("sub/Cargo.lock", "base\n");
-        repo.commit("a lock file");
-        let repo = repo.in_use();
-        repo.place().user_config(&format!(
-            "[sandbox]\nmode = \"none\"\n[gate]\nprotected = []\n[integration]\nlock_files = {wanted}\n"
-        ));
-        let plan = meeting(
-            "[[gate]]\nbefore = \"integrate\"\n",
-            &[adds("one"), adds("two")],
-        );
-        let repo = repo.planned(&plan);
-        let bin = repo.place().join("bin");
-        fs::create_dir(&bin).expect("a folder");
-        let cargo = bin.join("cargo");
-        let text = "#!/bin/sh\n[ \"$1 $2\" = 'update --workspace' ] || exit 9\n(echo base; ls *.toml) > Cargo.lock\n";
-        fs::write(&cargo, text).expect("it can be written");
-        fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).expect("it can be run");
-        let path = std::env::var("PATH").expect("a path");
-        let dynwf = Dynwf::new(&repo).env("PATH", format!("{}:{path}", bin.display()));
-        dynwf.line("run lines").expect_code(3);
-        dynwf.line("approve lines integrate --yes").success();
-        dynwf.line("run lines").expect_code(code);
-        let word = if wanted { "integrated" } else { "conflicted" };
-        assert_packet(&dynwf.status("lines"), "two", word, "");
-        if wanted {
-            assert_eq!(
-                integrated(&repo, "sub/Cargo.lock"),
-                "base\none.toml\ntwo.toml"
-            );
-        }
+    let repo = TestRepo::small();
+    repo.write(&format!("sub/{lock}"), "base\n");
+    repo.commit("a lock file");
+    let repo = repo.in_use();
+    repo.place().user_config(&format!(
+        "[sandbox]\nmode = \"none\"\n[gate]\nprotected = []\n[integration]\nlock_files = {wanted}\n"
+    ));
+    let plan = meeting(
+        "[[gate]]\nbefore = \"integrate\"\n",
+        &[adds("one"), adds("two")],
+    );
+    let repo = repo.planned(&plan);
+    let bin = repo.place().join("bin");
+    fs::create_dir(&bin).expect("a folder");
+    let program = bin.join(tool);
+    let text = format!("#!/bin/sh\n{called}\n(echo base; ls *.toml) > {lock}\n");
+    fs::write(&program, text).expect("it can be written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it can be run");
+    let path = std::env::var("PATH").expect("a path");
+    let dynwf = Dynwf::new(&repo).env("PATH", format!("{}:{path}", bin.display()));
+    dynwf.line("run lines").expect_code(3);
+    dynwf.line("approve lines integrate --yes").success();
+    dynwf
+        .line("run lines")
+        .expect_code(if wanted { 3 } else { 4 });
+    let file = format!("sub/{lock}");
+    let text = integrated(&repo, &file);
+    (repo, text)
+}
+
+#[test]
+fn known_lock_files_are_written_by_their_tool_in_their_folder() {
+    let yarn = |version: &str, words: &str| {
+        format!(
+            "[ \"$1\" = --version ] && echo {version} && exit\n[ \"$1 $2\" = 'install {words}' ] || exit 9"
+        )
+    };
+    for (lock, tool, called) in [
+        (
+            "Cargo.lock",
+            "cargo",
+            "[ \"$1 $2\" = 'update --workspace' ] || exit 9".to_owned(),
+        ),
+        ("yarn.lock", "yarn", yarn("1.22.22", "--ignore-scripts")),
+        ("yarn.lock", "yarn", yarn("4.5.0", "--mode=update-lockfile")),
+    ] {
+        let (repo, text) = by_its_tool(lock, tool, &called, true);
+        assert_packet(&Dynwf::new(&repo).status("lines"), "two", "integrated", "");
+        assert_eq!(text, "base\none.toml\ntwo.toml", "{called}");
     }
+    let (repo, _) = by_its_tool("Cargo.lock", "cargo", "exit 0", false);
+    assert_packet(&Dynwf::new(&repo).status("lines"), "two", "conflicted", "");
 }
 
 #[test]
