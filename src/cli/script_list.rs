@@ -1,6 +1,6 @@
 //! `dynwf script list` and `dynwf script show`: the scripts that have a name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -81,14 +81,34 @@ pub(super) fn show(context: &Context, name: &str) -> Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
+/// The folders that scripts with names lie below, nearest first: this one and those above it up to the top of the work
+/// tree, then the home folder.
+pub(super) fn tops(context: &Context) -> Vec<PathBuf> {
+    let here = context.here.as_path();
+    let top = context.git.work_tree().or(context.git.main_work_tree());
+    let above = here
+        .ancestors()
+        .skip(1)
+        .take_while(|folder| top.is_some_and(|top| folder.starts_with(top)));
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let mut tops: Vec<PathBuf> = [here]
+        .into_iter()
+        .chain(above)
+        .map(Path::to_path_buf)
+        .collect();
+    // Where this folder is called by another name than git calls it, the top is not above it.
+    tops.extend(
+        top.filter(|top| !tops.iter().any(|known| known == top))
+            .map(Path::to_path_buf),
+    );
+    tops.extend(home);
+    tops
+}
+
 /// Finds them all.
 pub(super) fn named(context: &Context) -> Vec<Named> {
-    let top = context.git.work_tree().or(context.git.main_work_tree());
-    let home = std::env::var_os("HOME").map(std::path::PathBuf::from);
-    let tops: Vec<&Path> = [Some(context.here.as_path()), top, home.as_deref()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let tops = tops(context);
+    let tops: Vec<&Path> = tops.iter().map(PathBuf::as_path).collect();
     let mut found = Vec::new();
     for name in script_names(&tops) {
         let Some(file) = find_script(&tops, &name) else {

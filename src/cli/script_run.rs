@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::context::Context;
-use super::{drive, output, script_end, start};
+use super::{drive, output, script_end, script_list, start};
 use crate::agent::client;
 use crate::error::{ExitCode, Failure, usage};
 use crate::model::id::Slug;
@@ -370,12 +370,8 @@ fn json_of(context: &Context, text: &str) -> Result<String> {
 }
 
 fn read(context: &Context, name: &str) -> Result<Read> {
-    let top = context.git.work_tree().or(context.git.main_work_tree());
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let tops: Vec<&Path> = [Some(context.here.as_path()), top, home.as_deref()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let tops = script_list::tops(context);
+    let tops: Vec<&Path> = tops.iter().map(PathBuf::as_path).collect();
     let (shown, text, folder) = match (find_script(&tops, name), recipes::find(name)) {
         (Some(file), _) => {
             let bytes = std::fs::read(&file)

@@ -124,4 +124,20 @@ fn scripts_that_come_along_are_listed_shown_and_run_by_name() {
         .run(["script", "run", "fix", "--agent", "echo", "--name", "own"])
         .success()
         .says("mine");
+    // The nearest one goes before, as in a repository of many packages.
+    repo.write(
+        "crates/.claude/workflows/fix.js",
+        &format!("{META}return 'nearer'\n"),
+    );
+    let below = Dynwf::at(repo.place(), &repo.join("crates/net/src"));
+    let listed = below.line("script list --json").success().json();
+    assert_eq!(listed["scripts"].as_array().map(Vec::len), Some(6));
+    below
+        .run(["script", "run", "fix", "--agent", "echo", "--name", "near"])
+        .success()
+        .says("nearer");
+    dynwf
+        .run(["script", "run", "fix", "--agent", "echo", "--name", "top"])
+        .success()
+        .says("mine");
 }
