@@ -253,6 +253,25 @@ fn what_the_readme_says_can_be_typed() {
     );
 }
 
+/// The stand-in for cargo takes `cargo run` for dynwf; the real one must, too, though there is a second program for tests.
+#[test]
+fn cargo_run_runs_dynwf() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = std::process::Command::new(cargo)
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo can be started");
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(metadata["packages"][0]["default_run"], "dynwf");
+}
+
 #[test]
 fn ids_and_times_do_not_matter_and_words_do() {
     assert_eq!(plain(" a  3fce3b5 2m 12s\n\n"), plain("a 8d2e058"));
