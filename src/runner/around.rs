@@ -73,9 +73,11 @@ fn there_now(scene: &Scene<'_>) -> Result<Vec<Sibling>> {
             let name = WorkspaceName::Packet(id.clone());
             let first = workspace::admin_name(&state.slug, &name, 1);
             let again = format!("{first}.a");
+            // Of several the last attempt's: the names are sorted, and the longer one is the later.
             let made = made
                 .iter()
-                .rfind(|made| made.name == first || made.name.starts_with(&again))?;
+                .filter(|made| made.name == first || made.name.starts_with(&again))
+                .max_by_key(|made| (made.name.len(), &made.name))?;
             Some(Sibling {
                 packet: id.clone(),
                 workspace: made.workspace.clone(),

@@ -68,13 +68,13 @@ async fn see_through(
         (_, Some(call)) if !call::is_command(call) => Some(agent_of(tools, state, unit)?),
         _ => None,
     };
+    let name = agent_name(state, unit);
+    let workspace = workspace_of(state, unit)?;
+    let scene = scene(tools, state, unit, &workspace, name.as_deref());
     if matches!(process::look(&folder)?, Look::Nothing) {
         if *stop.borrow() != Stop::No {
             return Ok(UnitEnd::of(unit.id, UnitOutcome::Cancelled));
         }
-        let name = agent_name(state, unit);
-        let workspace = workspace_of(state, unit)?;
-        let scene = scene(tools, state, unit, &workspace, name.as_deref());
         if let Some(what) = confine::soiled(&scene)? {
             return Ok(UnitEnd::of(unit.id, UnitOutcome::Spoilt(what)));
         }
@@ -85,7 +85,6 @@ async fn see_through(
             .with_context(|| format!("launching unit {} in {}", unit.id, task.cwd))?;
         fault::point("unit:launched");
     }
-    let workspace = workspace_of(state, unit)?;
     let mut watched = Watched::new(unit.id, &folder, agent.as_ref(), &workspace);
     let result = folder.result();
     let waiting = process::attend(folder.clone(), stop);
@@ -98,11 +97,7 @@ async fn see_through(
         }
     };
     fault::point("unit:ended");
-    let name = agent_name(state, unit);
-    let soiled = confine::release(
-        &scene(tools, state, unit, &workspace, name.as_deref()),
-        &folder,
-    )?;
+    let soiled = confine::release(&scene, &folder)?;
     let packet = packet_of(state, unit).filter(|_| unit.is_work());
     let used = match (
         call,

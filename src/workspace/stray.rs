@@ -42,7 +42,8 @@ const LONGEST: Duration = Duration::from_millis(150);
 /// The folder in a checkout that dynwf itself writes while units run.
 const FACE: &[u8] = b".workflow";
 
-/// The file in a workspace's administrative folder whose time says when somebody last began or ended there.
+/// The file in a workspace's administrative folder whose time says when somebody last began or ended there. The journal
+/// knows that too, but who looks knows the state of when its own unit began.
 const WORKED: &str = "dynwf.worked";
 
 /// How things stood before a unit.
@@ -234,7 +235,7 @@ impl Watch {
             if moved && !busy {
                 lines.push(format!("{}: another branch was checked out", place.name));
             }
-            let mut changed = self.changed(git, place)?;
+            let mut changed = changed_since(git, place, self.since(place))?;
             if busy {
                 // What the packet's own worker may change is not told from what this unit changed.
                 let scope = Scope::new(&place.scope).ok();
@@ -273,11 +274,6 @@ impl Watch {
         place
             .since
             .map_or(self.since, |since| since.max(self.since))
-    }
-
-    /// The paths that changed in a place: tracked files, and new ones beside them that are not ignored.
-    fn changed(&self, git: &Git, place: &Watched) -> Result<Vec<Vec<u8>>> {
-        changed_since(git, place, self.since(place))
     }
 }
 
